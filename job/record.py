@@ -1,0 +1,128 @@
+"""The record of a run, as `metrics.json` holds it: pydantic models and nothing else.
+
+Accuracies, precisions and recalls are fractions, times are seconds, sizes are bytes. Losses are
+means over samples; the quickstart prints the mean over batches, which differs in the fourth digit
+because its last batch is smaller.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SettingRecord(_Record):
+    """A setting's value and where it came from."""
+
+    value: bool | int | float | str | None
+    origin: Literal["default", "recipe", "environment", "flag"]
+
+
+class DeviceRecord(_Record):
+    """What the run trained on, and why."""
+
+    type: Literal["cuda", "mps", "cpu"]
+    name: str
+    reason: str = Field(description="why this device was taken")
+    gpus: list[dict[str, Any]] = Field(description="nvidia-smi's facts of each visible GPU")
+    step: str = Field(description="implementation of the training step")
+    threads: int = Field(description="CPU threads of the matrix products")
+
+
+class DatasetRecord(_Record):
+    """Which data the run has seen; digests are SHA-256 of the unpacked files."""
+
+    name: str
+    train_images: int
+    test_images: int
+    sha256: dict[str, str]
+
+
+class EpochRecord(_Record):
+    """One line of `metrics.jsonl`."""
+
+    epoch: int = Field(description="counted from 1")
+    step: int = Field(description="steps since the start of the run")
+    learning_rate: float = Field(description="of the epoch's last step")
+    train_loss: float
+    train_seconds: float = Field(description="summed over the attempts that shared the epoch")
+    images_per_second: float
+    test_loss: float
+    test_accuracy: float
+    test_seconds: float
+
+
+class ClassRecord(_Record):
+    """How well one class is told from the others; a ratio without a denominator is 0."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    images: int
+
+
+class EvaluationRecord(_Record):
+    """The final weights against the whole test set."""
+
+    images: int
+    loss: float
+    accuracy: float
+    classes: list[ClassRecord]
+    confusion: list[list[int]] = Field(description="row: true class, column: predicted class")
+
+
+class TimingsRecord(_Record):
+    """Seconds of each phase of the attempt that finished; training is summed over all attempts."""
+
+    imports: float
+    preflight: float
+    data: float
+    first_step: float = Field(description="from the start of the process to the first step's end")
+    training: float
+    evaluation: float
+    artifacts: float
+    total: float = Field(description="from the start of the process to the writing of this record")
+
+
+class ArtifactRecord(_Record):
+    """A file of the output folder, as it was read back."""
+
+    bytes: int
+    sha256: str
+
+
+class AttemptRecord(_Record):
+    """One line of `attempts.jsonl`: an attempt that says nothing of its end was killed."""
+
+    attempt: int = Field(description="counted from 1")
+    node: str
+    started_at: str = Field(description="UTC, ISO 8601")
+    resumed_from_step: int | None = None
+    ended: str | None = Field(default=None, description="in words, None for running or killed")
+    exit_code: int | None = None
+    step: int | None = Field(default=None, description="last step that is durable")
+    seconds: float | None = None
+
+
+class RunRecord(_Record):
+    """All that a finished run leaves to be read by programs."""
+
+    schema_version: Literal[1] = 1
+    job_version: str
+    finished_at: str = Field(description="UTC, ISO 8601")
+    settings: dict[str, SettingRecord]
+    versions: dict[str, str]
+    device: DeviceRecord
+    dataset: DatasetRecord
+    parameters: int = Field(description="trainable numbers of the model")
+    history: list[EpochRecord]
+    evaluation: EvaluationRecord
+    timings: TimingsRecord
+    images_per_second: float = Field(description="training only, over the whole run")
+    peak_memory_bytes: dict[Literal["host", "device"], int]
+    artifacts: dict[str, ArtifactRecord]
+    attempts: list[AttemptRecord]

@@ -1,0 +1,192 @@
+"""Every setting with its type, bounds, unit and default: the one list of what can be set.
+
+A field `learning_rate` is the variable `JOB_LEARNING_RATE` and the flag `--learning-rate`.
+"""
+
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    CliPositionalArg,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from job.logs import LogFormat, LogLevel
+from job.settings.recipes import RECIPES, Recipe
+
+Origin = Literal["default", "recipe", "environment", "flag"]
+
+ENVIRONMENT_PREFIX: Final = "JOB_"
+# What the weights depend on: a checkpoint resumes only under the same values of these.
+TRAINING_FIELDS: Final = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "schedule",
+    "label_smoothing",
+    "dropout",
+    "horizontal_flip",
+    "precision",
+    "seed",
+)
+
+
+class RecipeSource(PydanticBaseSettingsSource):
+    """The recipe's values, for the fields that neither a flag nor the environment has set."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: `__call__` answers for all fields at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Read the recipe's name from the sources that go before this one."""
+        recipe = self.current_state.get("recipe", "quickstart")
+        # An unknown name is reported by the validation of `recipe` itself.
+        return dict(RECIPES.get(recipe, RECIPES["quickstart"]))
+
+
+class EnvironmentSettings(BaseSettings):
+    """What all commands are told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_exit_on_error=False,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    data_dir: Path = Field(
+        Path("data"), description="folder with the dataset, flat or in torchvision's layout"
+    )
+    data_offline: bool = Field(False, description="never fetch the dataset from the network")
+    log_format: LogFormat = Field(
+        "auto", description="console for people, json for collectors; auto asks the terminal"
+    )
+    log_level: LogLevel = Field("info", description="the least severe event that is logged")
+
+    @property
+    def origins(self) -> dict[str, Origin]:
+        """Where the value of each field came from."""
+        return dict(self._origins)
+
+
+class Settings(EnvironmentSettings):
+    """What `train`, `preflight` and `explain` are told."""
+
+    recipe: Recipe = Field("quickstart", description="named defaults of the hyperparameters")
+    epochs: int = Field(10, ge=1, description="passes over the training set")
+    batch_size: int = Field(64, ge=1, le=60_000, description="images per step, over all processes")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="update rule")
+    learning_rate: float = Field(
+        1e-3, gt=0, allow_inf_nan=False, description="step size; the peak of a one-cycle schedule"
+    )
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last update kept, sgd only")
+    nesterov: bool = Field(False, description="look ahead with the momentum, sgd only")
+    weight_decay: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="pull of the weights towards zero"
+    )
+    schedule: Literal["constant", "one-cycle"] = Field(
+        "constant", description="course of the learning rate over the run"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each target spread over all classes"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units silenced in a step")
+    horizontal_flip: bool = Field(
+        False, description="mirror half of the training images, others in each epoch"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the order and the dropout")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="where to train; auto takes the first that works, the others insist"
+    )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="arithmetic of the matrix products; tf32 needs cuda"
+    )
+    step: Literal["auto", "eager"] = Field(
+        "auto", description="implementation of a training step; all give the same weights"
+    )
+    pipeline: Literal["resident", "dataloader"] = Field(
+        "resident", description="pixels kept on the device, or the quickstart's DataLoader"
+    )
+    one_hot_targets: bool = Field(
+        False, description="the quickstart's one-hot target transform, dataloader only"
+    )
+    output_dir: Path = Field(Path("output"), description="folder that takes the results")
+    resume: Literal["auto", "never", "required"] = Field(
+        "auto", description="go on from the newest checkpoint, start anew, or insist on one"
+    )
+    checkpoint_every_seconds: float = Field(
+        30.0, gt=0, description="longest time of training, in seconds, that a crash can cost"
+    )
+    keep_checkpoints: int = Field(
+        2, ge=2, description="newest checkpoints kept; the second is there if the first is torn"
+    )
+    min_accuracy: float | None = Field(
+        None, ge=0, le=1, description="quality gate: least test accuracy, as a fraction"
+    )
+    processes_per_node: Literal["auto"] | int = Field(
+        "auto", description="training processes on this node; auto is one for each visible GPU"
+    )
+    stop_file: Path | None = Field(
+        None, description="a file whose appearance asks for a stop, like SIGTERM"
+    )
+    progress: Literal["auto", "on", "off"] = Field(
+        "auto", description="progress bar; auto draws it on a terminal"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before the environment before the recipe; no file is ever read."""
+        return init_settings, env_settings, RecipeSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if self.nesterov and self.optimizer == "sgd" and self.momentum == 0:
+            raise ValueError("JOB_NESTEROV=true needs JOB_MOMENTUM above 0")
+        if self.one_hot_targets and self.pipeline != "dataloader":
+            raise ValueError("JOB_ONE_HOT_TARGETS=true needs JOB_PIPELINE=dataloader")
+        if self.processes_per_node not in ("auto", 1):
+            raise ValueError("JOB_PROCESSES_PER_NODE above 1 is not built yet; allowed: auto, 1")
+        return self
+
+    def training_values(self) -> dict[str, Any]:
+        """The values that the weights depend on, as JSON can hold them."""
+        return {name: getattr(self, name) for name in TRAINING_FIELDS}
+
+
+class PredictSettings(EnvironmentSettings):
+    """What `predict` is told: name the clothes on pictures, or on an image of the test set."""
+
+    pictures: CliPositionalArg[list[Path]] = Field([], description="picture files to classify")
+    weights: Path = Field(
+        Path("output/model.safetensors"), description="a .safetensors, .pth or .pt2 file"
+    )
+    test_image: int | None = Field(
+        None, ge=0, lt=10_000, description="index of an image of the test set, instead of pictures"
+    )
+
+    @model_validator(mode="after")
+    def _something_to_classify(self) -> Self:
+        if bool(self.pictures) == (self.test_image is not None):
+            raise ValueError("give picture files or --test-image N, one of the two")
+        return self
