@@ -1,0 +1,124 @@
+"""Fetches the dataset from torchvision's mirrors: once, however many processes start at once.
+
+torchvision's own download helper is not used: it waits for a silent mirror forever, writes under
+the final name, and knows only MD5.
+"""
+
+import contextlib
+import fcntl
+import io
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Final, TextIO
+
+import structlog
+
+from job.data import content
+from job.data.spec import DatasetFile, DatasetSpec
+from job.errors import DataError, OutputError
+from job.files import make_folder, write_bytes
+
+LOCK_NAME: Final = ".fetch.lock"
+# Of silence, then of the whole file: the largest one, 26 MB, needs 44 kB/s.
+SILENCE_SECONDS: Final = 20.0
+DOWNLOAD_SECONDS: Final = 600.0
+CHUNK_BYTES: Final = 2**16
+
+_log = structlog.get_logger()
+
+
+def fetch(spec: DatasetSpec, data_dir: Path, mirrors: Sequence[str] | None = None) -> None:
+    """Make `data_dir` hold all files of `spec`; the missing ones come packed, under `NAME.gz`.
+
+    `mirrors` are addresses that end in a slash, tried in order; None means torchvision's. A file
+    that is there already is not looked into. Raises `DataError` with each mirror's failure, or
+    if `data_dir` cannot be written.
+    """
+    with _storage_errors(data_dir):
+        make_folder(data_dir)
+        with _lock(data_dir):
+            found = content.locate(spec, data_dir)
+            for file in (file for file in spec.files if file not in found):
+                packed = _download_from_any(_urls(mirrors, file), file)
+                write_bytes(data_dir / _packed_name(file), packed)
+
+
+def _packed_name(file: DatasetFile) -> str:
+    return file.name + content.PACKED_SUFFIX
+
+
+def _urls(mirrors: Sequence[str] | None, file: DatasetFile) -> list[str]:
+    known = _torchvision_mirrors() if mirrors is None else mirrors
+    return [mirror + _packed_name(file) for mirror in known]
+
+
+def _torchvision_mirrors() -> list[str]:
+    # Here and not above, because it takes seconds and most runs never come here.
+    from torchvision.datasets import FashionMNIST  # noqa: PLC0415
+
+    mirrors: list[str] = FashionMNIST.mirrors
+    return mirrors
+
+
+def _download_from_any(urls: list[str], file: DatasetFile) -> bytes:
+    failures = []
+    for url in urls:
+        try:
+            return _download_verified(url, file)
+        except DataError as error:
+            failures.append(error.seen)
+        except (OSError, HTTPException) as error:
+            failures.append(f"{url}: {error}")
+    raise DataError("\n".join(failures))
+
+
+def _download_verified(url: str, file: DatasetFile) -> bytes:
+    _log.info("fetching", url=url)
+    # Packing makes bytes that cannot be packed larger, by less than this.
+    packed = _download(url, limit_bytes=file.size + file.size // 100 + 1024)
+    content.unpack(io.BytesIO(packed), file, origin=url)
+    return packed
+
+
+def _download(url: str, limit_bytes: int) -> bytes:
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    received = bytearray()
+    with urllib.request.urlopen(url, timeout=SILENCE_SECONDS) as response:  # noqa: S310  # a mirror
+        # read1 returns what has arrived; read would wait for a whole chunk, past the deadline.
+        while chunk := response.read1(CHUNK_BYTES):
+            received += chunk
+            if len(received) > limit_bytes:
+                raise DataError(f"{url} sends more than {limit_bytes} bytes")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not done after {DOWNLOAD_SECONDS:g} s")
+    return bytes(received)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    # The kernel drops the lock with its holder, so the file may stay; removing it would be a race.
+    with (folder / LOCK_NAME).open("a") as file:
+        _wait_for(file)
+        yield
+
+
+def _wait_for(file: TextIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _log.info("waiting for another process that fetches the dataset", lock=file.name)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _storage_errors(data_dir: Path) -> Iterator[None]:
+    # Exit code 65 and not 73: it is the dataset that is missing, the results have their own volume.
+    try:
+        yield
+    except OutputError as error:
+        raise DataError(f"{data_dir} cannot take what is fetched: {error.seen}") from error
+    except OSError as error:
+        raise DataError(f"{data_dir} cannot take what is fetched: {error}") from error
