@@ -78,12 +78,15 @@ class JobError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, seen: str, *, allowed: str = "", fix: str = "") -> None:
-        """Keep the three parts apart, so that a log and a terminal can each show them their way."""
+    def __init__(
+        self, seen: str, *, allowed: str = "", fix: str = "", checkpoint: str = ""
+    ) -> None:
+        """Keep the parts apart, so that a log and a terminal can each show them their way."""
         super().__init__(seen)
         self.seen = seen
         self.allowed = allowed
         self.fix = fix
+        self.checkpoint = checkpoint
 
     def __str__(self) -> str:
         """All parts as lines, the empty ones left out."""

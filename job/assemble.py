@@ -1,0 +1,82 @@
+"""Builds the parts of a run from the settings: the one place where names of settings meet types."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import torch
+
+from job import model
+from job.data.source import Dataset
+from job.data.split import Batches, ResidentBatches, Split
+from job.schedule import Schedule, constant, one_cycle
+from job.session import Session
+from job.settings import Settings
+from job.step import Update, make_step
+
+EVALUATION_BATCH_SIZE: Final = 1000
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """The network with its run in progress, and the test set that judges it."""
+
+    network: model.NeuralNetwork
+    session: Session
+    test: Batches
+
+
+def make_trainee(settings: Settings, dataset: Dataset, device: torch.device) -> Trainee:
+    """Build the network on `device`, the step that trains it, and the data it goes through."""
+    network = model.build(settings.seed, settings.dropout, device)
+    batches, test = _make_batches(settings, dataset, device)
+    schedule = _make_schedule(settings, len(batches))
+    session = Session(
+        step=make_step(
+            network,
+            _make_update(settings, schedule),
+            kind=settings.step,
+            precision=settings.precision,
+        ),
+        batches=batches,
+        schedule=schedule,
+        output_dir=settings.output_dir,
+        keep_checkpoints=settings.keep_checkpoints,
+        settings=settings.training_values(),
+    )
+    return Trainee(network, session, test)
+
+
+def _make_batches(
+    settings: Settings, dataset: Dataset, device: torch.device
+) -> tuple[Batches, Batches]:
+    train_set = dataset.train_images, dataset.train_labels
+    test_set = dataset.test_images, dataset.test_labels
+    if settings.pipeline == "dataloader":
+        from job.data.reference import loaded  # noqa: PLC0415  # torchvision takes two seconds
+
+        road = partial(loaded, device=device, one_hot=settings.one_hot_targets)
+        return road(*train_set, settings.batch_size), road(*test_set, settings.batch_size)
+    return (
+        ResidentBatches(Split.on(device, *train_set), settings.batch_size),
+        ResidentBatches(Split.on(device, *test_set), EVALUATION_BATCH_SIZE),
+    )
+
+
+def _make_schedule(settings: Settings, batches: int) -> Schedule:
+    if settings.schedule == "one-cycle":
+        return one_cycle(settings.learning_rate, settings.epochs * batches)
+    return constant(settings.learning_rate)
+
+
+def _make_update(settings: Settings, schedule: Schedule) -> Update:
+    return Update(
+        optimizer=settings.optimizer,
+        schedule=schedule,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+        label_smoothing=settings.label_smoothing,
+        dropout=settings.dropout,
+        seed=settings.seed,
+    )

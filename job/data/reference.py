@@ -1,0 +1,79 @@
+"""The quickstart's own road: torchvision's `FashionMNIST`, `ToTensor`, one-hot, `DataLoader`.
+
+It decodes picture by picture and is slow; it stays as the readable reference that the resident
+road is proven against, and for data that do not fit on a device. Only this module and the fetching
+of the dataset import torchvision, which takes two seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+from torchvision.datasets import FashionMNIST, VisionDataset
+from torchvision.transforms import Lambda, ToTensor
+
+from job.data.split import Batch, EpochPlan, count_batches, mirror
+
+CLASSES = len(FashionMNIST.classes)
+
+
+class VerifiedFashionMNIST(FashionMNIST):
+    """torchvision's dataset over images and labels that were read and verified already."""
+
+    def __init__(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        target_transform: Callable[[int], Tensor] | None,
+    ) -> None:
+        """Skip the parent's search for files, and nothing else of it."""
+        VisionDataset.__init__(self, None, None, ToTensor(), target_transform)
+        self.data = torch.tensor(images)
+        self.targets = torch.tensor(labels, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class LoadedBatches:
+    """Batches that a `DataLoader` collates on the CPU and moves to `device` one at a time."""
+
+    dataset: VerifiedFashionMNIST
+    batch_size: int
+    device: torch.device
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch has."""
+        return len(self.dataset)
+
+    def __len__(self) -> int:
+        return count_batches(self.images, self.batch_size)
+
+    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
+        """Yield (images, targets); no worker processes, which would inherit SIGTERM and break."""
+        rest = plan.order[first_batch * self.batch_size :]
+        loader: DataLoader[Batch] = DataLoader(Subset(self.dataset, rest.tolist()), self.batch_size)
+        flips = None if plan.flips is None else plan.flips[rest].split(self.batch_size)
+        for number, (images, targets) in enumerate(loader):
+            chosen = images if flips is None else mirror(images, flips[number])
+            yield chosen.to(self.device), targets.to(self.device)
+
+
+def loaded(
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    batch_size: int,
+    *,
+    device: torch.device,
+    one_hot: bool,
+) -> LoadedBatches:
+    """Wrap images (N, 28, 28) and labels (N,); `one_hot` targets are (B, 10) float32."""
+    dataset = VerifiedFashionMNIST(images, labels, Lambda(_one_hot) if one_hot else None)
+    return LoadedBatches(dataset, batch_size, device)
+
+
+def _one_hot(label: int) -> Tensor:
+    return torch.zeros(CLASSES).scatter_(0, torch.tensor(label), value=1)

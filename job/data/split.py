@@ -1,0 +1,131 @@
+"""A split of the dataset on a device, and the pure order in which an epoch goes through it.
+
+The pixels stay uint8 where the training happens and are gathered by index: no decoding, no worker,
+no copy to the device. `plan_epoch` is pure and computed on the CPU, so (epoch, batch) is the whole
+state of the data on any device.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from job.seeds import Purpose, derive
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, 28, 28) uint8 and labels (N,) int64, both on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, images: NDArray[Any], labels: NDArray[Any]) -> "Split":
+        """Copy the arrays to `device` once; the copies are writable, the arrays may not be."""
+        return cls(
+            torch.tensor(images, device=device),
+            torch.tensor(labels, dtype=torch.int64, device=device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The order of the images (N,) int64, and which to mirror (N,) bool or None, on the CPU."""
+
+    order: Tensor
+    flips: Tensor | None
+
+
+def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
+    """Return the permutation (size,) int64 of the images in `epoch`: pure, on the CPU."""
+    generator = torch.Generator().manual_seed(derive(seed, Purpose.ORDER, epoch))
+    return torch.randperm(size, generator=generator)
+
+
+def epoch_flips(seed: int, epoch: int, size: int) -> Tensor:
+    """Return which images (size,) bool are mirrored in `epoch`: pure, on the CPU."""
+    generator = torch.Generator().manual_seed(derive(seed, Purpose.FLIPS, epoch))
+    return torch.rand(size, generator=generator) < 0.5  # noqa: PLR2004  # a fair coin
+
+
+def plan_epoch(seed: int, epoch: int, size: int, *, horizontal_flip: bool) -> EpochPlan:
+    """Return how `epoch` goes through a split of `size` images."""
+    flips = epoch_flips(seed, epoch, size) if horizontal_flip else None
+    return EpochPlan(epoch_order(seed, epoch, size), flips)
+
+
+def in_order(size: int) -> EpochPlan:
+    """Return the plan that takes every image once, as they lie."""
+    return EpochPlan(torch.arange(size), None)
+
+
+class Batches(Protocol):
+    """A split that can be gone through: images (B, 1, 28, 28) float32 in [0, 1], and targets."""
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch has."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many images a batch has, but for the last one."""
+        ...
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch, the smaller last one included."""
+        ...
+
+    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
+        """Yield the batches of `plan` from the `first_batch`-th on."""
+        ...
+
+
+@dataclass(frozen=True)
+class ResidentBatches:
+    """Batches gathered from a split that lies on the device."""
+
+    split: Split
+    batch_size: int
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch has."""
+        return len(self.split)
+
+    def __len__(self) -> int:
+        return count_batches(self.images, self.batch_size)
+
+    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
+        """Yield (images, labels) on the device of the split."""
+        order = plan.order.to(self.split.images.device)[first_batch * self.batch_size :]
+        flips = None if plan.flips is None else plan.flips.to(order.device)
+        for chosen in order.split(self.batch_size):
+            images = as_input(self.split.images[chosen])
+            if flips is not None:
+                images = mirror(images, flips[chosen])
+            yield images, self.split.labels[chosen]
+
+
+def count_batches(images: int, batch_size: int) -> int:
+    """Count the batches of an epoch, the smaller last one included."""
+    return -(-images // batch_size)
+
+
+def as_input(pixels: Tensor) -> Tensor:
+    """Turn pixels (B, 28, 28) uint8 into input (B, 1, 28, 28) float32 in [0, 1], as `ToTensor`."""
+    return pixels.unsqueeze(1).to(torch.float32).div_(255)
+
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """Flip the `chosen` (B,) bool of the images (B, 1, H, W) from left to right."""
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)

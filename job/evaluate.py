@@ -1,0 +1,79 @@
+"""Evaluation as a tally: sums travel and merge, ratios come last."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from job.data.split import Batch
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sum of the loss, and the confusion matrix (true class, predicted class), on the CPU."""
+
+    loss_sum: float
+    confusion: Tensor
+
+    @classmethod
+    def empty(cls, classes: int) -> "Tally":
+        """Return the tally of no images."""
+        return cls(0.0, torch.zeros(classes, classes, dtype=torch.int64))
+
+    def merge(self, other: "Tally") -> "Tally":
+        """Return the tally of both sets of images."""
+        return Tally(self.loss_sum + other.loss_sum, self.confusion + other.confusion)
+
+    @property
+    def images(self) -> int:
+        """How many images were counted."""
+        return int(self.confusion.sum())
+
+    @property
+    def loss(self) -> float:
+        """Mean over the images."""
+        return self.loss_sum / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose class was told, 0 to 1."""
+        return int(self.confusion.trace()) / self.images
+
+    @property
+    def precision(self) -> list[float]:
+        """Per class: share of what was called so that is so; 0 if nothing was called so."""
+        return _ratios(self.confusion.diagonal(), self.confusion.sum(0))
+
+    @property
+    def recall(self) -> list[float]:
+        """Per class: share of what is so that was called so; 0 if nothing is so."""
+        return _ratios(self.confusion.diagonal(), self.confusion.sum(1))
+
+    @property
+    def f1(self) -> list[float]:
+        """Per class: harmonic mean of precision and recall."""
+        return _ratios(2 * self.confusion.diagonal(), self.confusion.sum(0) + self.confusion.sum(1))
+
+
+def evaluate(model: nn.Module, batches: Iterable[Batch], classes: int) -> Tally:
+    """Tally `model` over `batches` of (images, labels or one-hot targets), without gradients."""
+    model.eval()
+    tally = Tally.empty(classes)
+    with torch.inference_mode():
+        for images, targets in batches:
+            tally = tally.merge(_tally(model(images), targets, classes))
+    return tally
+
+
+def _tally(logits: Tensor, targets: Tensor, classes: int) -> Tally:
+    loss = functional.cross_entropy(logits, targets, reduction="sum")
+    labels = targets if targets.dim() == 1 else targets.argmax(1)
+    pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
+    return Tally(float(loss), pairs.view(classes, classes).cpu())
+
+
+def _ratios(numerator: Tensor, denominator: Tensor) -> list[float]:
+    ratios: list[float] = (numerator.double() / denominator.clamp(min=1)).tolist()
+    return ratios

@@ -1,0 +1,183 @@
+"""A training run in progress: where it stands, what it has learnt, and how that becomes durable."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from job import checkpoint, files
+from job.checkpoint import Checkpoint, RunState
+from job.data.split import Batches
+from job.errors import DivergedError
+from job.evaluate import Tally
+from job.record import EpochRecord
+from job.schedule import Schedule
+from job.step import Step
+from job.train import START, Position
+
+HISTORY: Final = "metrics.jsonl"
+CHECKPOINTS: Final = "checkpoints"
+
+
+@dataclass
+class Session:
+    """The one mutable value of a run; `settings` are those that the weights depend on."""
+
+    step: Step
+    batches: Batches
+    schedule: Schedule
+    output_dir: Path
+    keep_checkpoints: int
+    settings: dict[str, Any]
+    position: Position = START
+    epoch_loss: float = 0.0
+    epoch_seconds: float = 0.0
+    history: list[EpochRecord] = field(default_factory=list)
+    durable: Path | None = None
+    _loss_known_of: int = 0
+    _counted_until: float | None = None
+    _saved_at: float = field(default_factory=time.perf_counter)
+
+    @property
+    def steps(self) -> int:
+        """Steps since the start of the run, over all attempts."""
+        return self.position.epoch * len(self.batches) + self.position.batch
+
+    @property
+    def images_done(self) -> int:
+        """Images of the current epoch that were trained on."""
+        return min(self.position.batch * self.batches.batch_size, self.batches.images)
+
+    @property
+    def images_seen(self) -> int:
+        """Images trained on since the start of the run, each epoch's counted anew."""
+        return self.position.epoch * self.batches.images + self.images_done
+
+    @property
+    def outlook(self) -> str:
+        """Where the run stands in a few words, for people."""
+        last = self.history[-1] if self.history else None
+        result = f", accuracy {last.test_accuracy:.2%}" if last else ""
+        return f"epoch {self.position.epoch + 1}{result}"
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """Whether the last batch of an epoch was trained on and its evaluation is due."""
+        return self.position.batch == len(self.batches)
+
+    def resume(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint as if there had been no interruption."""
+        self.step.load(found.tensors)
+        self.position = Position(found.state.epoch, found.state.batch)
+        self.epoch_loss = found.state.epoch_loss
+        self.epoch_seconds = found.state.epoch_seconds
+        self.history = list(found.state.history)
+        self.durable = found.folder
+        self._loss_known_of = self.images_seen
+        self._write_history()
+
+    def start_clock(self) -> None:
+        """Count the time from here on as training."""
+        self._counted_until = time.perf_counter()
+
+    def stop_clock(self) -> None:
+        """Count the time up to here, and none from here on."""
+        self._count()
+        self._counted_until = None
+
+    def arrive(self, position: Position) -> None:
+        """Note that training has come to `position`."""
+        self.position = position
+        self._count()
+
+    def collect_loss(self) -> float:
+        """Return the mean loss of the images since the last call, 0 for none.
+
+        Waits for the device, and the waiting counts as training. Raises `DivergedError` if the
+        loss is not finite.
+        """
+        loss = self.step.take_loss()
+        self._count()
+        self._require_finite(math.isfinite(loss), "the training loss")
+        self.epoch_loss += loss
+        images, self._loss_known_of = self.images_seen - self._loss_known_of, self.images_seen
+        return loss / images if images else 0.0
+
+    def finish_epoch(self, tally: Tally, test_seconds: float) -> EpochRecord:
+        """Enter an epoch into the history and start the next one."""
+        self._require_finite(math.isfinite(tally.loss_sum), "the test loss")
+        images = self.batches.images
+        result = EpochRecord(
+            epoch=self.position.epoch + 1,
+            step=self.steps,
+            learning_rate=self.schedule(self.steps - 1),
+            train_loss=self.epoch_loss / images,
+            train_seconds=round(self.epoch_seconds, 6),
+            images_per_second=round(images / self.epoch_seconds, 1),
+            test_loss=tally.loss,
+            test_accuracy=tally.accuracy,
+            test_seconds=round(test_seconds, 6),
+        )
+        self.history.append(result)
+        self.position = Position(self.position.epoch + 1, 0)
+        self.epoch_loss = self.epoch_seconds = 0.0
+        return result
+
+    def save_is_due(self, every_seconds: float) -> bool:
+        """Whether that much time has gone since the last checkpoint of this attempt."""
+        return time.perf_counter() - self._saved_at >= every_seconds
+
+    def save(self) -> Path:
+        """Make all of this durable, then the history, then forget the oldest checkpoints.
+
+        Stops the clock. Raises `DivergedError` rather than save what is not finite.
+        """
+        self.collect_loss()
+        self.stop_clock()
+        tensors = self.step.state()
+        self._require_finite(all_finite(tensors), "a weight")
+        root = self.output_dir / CHECKPOINTS
+        self.durable = checkpoint.save(root, self.steps, self._state(), tensors)
+        self._write_history()
+        checkpoint.prune(root, self.keep_checkpoints)
+        self._saved_at = time.perf_counter()
+        return self.durable
+
+    def _state(self) -> RunState:
+        return RunState(
+            epoch=self.position.epoch,
+            batch=self.position.batch,
+            epoch_loss=self.epoch_loss,
+            epoch_seconds=self.epoch_seconds,
+            history=self.history,
+            settings=self.settings,
+        )
+
+    def _write_history(self) -> None:
+        lines = [result.model_dump() for result in self.history]
+        files.write_json_lines(self.output_dir / HISTORY, lines)
+
+    def _count(self) -> None:
+        if self._counted_until is not None:
+            now = time.perf_counter()
+            self.epoch_seconds += now - self._counted_until
+            self._counted_until = now
+
+    def _require_finite(self, finite: bool, what: str) -> None:
+        if not finite:
+            raise DivergedError(
+                f"{what} is not a finite number in epoch {self.position.epoch + 1}, "
+                f"step {self.steps}",
+                allowed="finite numbers",
+                fix="lower JOB_LEARNING_RATE; if this happens on one node only, suspect its GPU",
+                checkpoint=str(self.durable or ""),
+            )
+
+
+def all_finite(tensors: dict[str, Tensor]) -> bool:
+    """Whether every number of every tensor is finite."""
+    return all(bool(torch.isfinite(value).all()) for value in tensors.values())

@@ -1,0 +1,170 @@
+"""A training step: forward, loss, backward, update. Every implementation gives the same weights.
+
+`make_step` picks one. A step goes through batches and yields whenever the weights are whole, so
+that its caller can save, log or stop there; how many batches lie between two yields is its own
+affair.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from job.data.split import Batch
+from job.errors import SettingsError
+from job.schedule import Schedule
+from job.seeds import Purpose, derive
+
+Precision = Literal["fp32", "tf32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Update:
+    """How a gradient becomes new weights; `seed` is that of the dropout."""
+
+    optimizer: Literal["sgd", "adamw"]
+    schedule: Schedule
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    seed: int = 0
+
+
+class Step(Protocol):
+    """Advances the weights of a model, batch after batch."""
+
+    name: str
+
+    def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
+        """Train on `batches`; yield the number of batches done each time the weights are whole."""
+        ...
+
+    def take_loss(self) -> float:
+        """Return the sum of the loss over all images since the last call; waits for the device."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that the next step depends on, by name; the tensors are not copies."""
+        ...
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        ...
+
+
+class EagerStep:
+    """The quickstart's own loop body: the reference that every faster step is proven against."""
+
+    name = "eager"
+
+    def __init__(self, model: nn.Module, update: Update, precision: Precision) -> None:
+        """Train `model` in place, on the device where it lies."""
+        self._model = model
+        self._update = update
+        self._optimizer = make_optimizer(model, update)
+        self._device = next(model.parameters()).device
+        self._precision = precision
+        self._loss = torch.zeros((), dtype=_sum_type(self._device), device=self._device)
+
+    def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
+        """Yield after each batch."""
+        self._model.train()
+        for done, (images, targets) in enumerate(batches, start=1):
+            self._advance(images, targets, first_step + done - 1)
+            yield done
+
+    def take_loss(self) -> float:
+        """Read the sum and start a new one."""
+        total = float(self._loss)
+        self._loss.zero_()
+        return total
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights as `model.<name>`, the optimizer's tensors as `optimizer.<name>.<key>`."""
+        weights = {f"model.{name}": value for name, value in self._model.state_dict().items()}
+        return weights | {
+            f"optimizer.{name}.{key}": value
+            for name, parameter in self._model.named_parameters()
+            for key, value in self._optimizer.state[parameter].items()
+            if isinstance(value, Tensor)
+        }
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over weights and the optimizer's tensors."""
+        self._model.load_state_dict(_below("model.", state))
+        for name, parameter in self._model.named_parameters():
+            kept = _below(f"optimizer.{name}.", state)
+            # The count of AdamW's steps belongs on the CPU, where torch keeps it.
+            self._optimizer.state[parameter] = {
+                key: value if value.dim() == 0 else value.to(self._device)
+                for key, value in kept.items()
+            }
+
+    def _advance(self, images: Tensor, targets: Tensor, step: int) -> None:
+        if self._update.dropout:
+            torch.manual_seed(derive(self._update.seed, Purpose.DROPOUT, step))
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._update.schedule(step)
+        with _autocast(self._device, self._precision):
+            loss = functional.cross_entropy(
+                self._model(images), targets, label_smoothing=self._update.label_smoothing
+            )
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        self._loss.add_(loss.detach(), alpha=len(images))
+
+
+def make_step(
+    model: nn.Module, update: Update, *, kind: Literal["auto", "eager"], precision: Precision
+) -> Step:
+    """Return the step named `kind`; `auto` is the fastest one proven for the model's device."""
+    device = next(model.parameters()).device
+    require_supported(precision, device.type)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    return {"auto": EagerStep, "eager": EagerStep}[kind](model, update, precision)
+
+
+def require_supported(precision: Precision, device_type: str) -> None:
+    """Raise `SettingsError` for an arithmetic that the device does not have."""
+    if precision == "tf32" and device_type != "cuda":
+        raise SettingsError(
+            f"JOB_PRECISION=tf32 on the device {device_type}",
+            allowed="fp32 or bf16 there; tf32 is an arithmetic of NVIDIA GPUs",
+            fix="unset JOB_PRECISION, or set JOB_DEVICE=cuda on a node with a GPU",
+        )
+
+
+def make_optimizer(model: nn.Module, update: Update) -> torch.optim.Optimizer:
+    """Return torch's optimizer over all parameters, at the rate of the first step."""
+    rate = update.schedule(0)
+    if update.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), rate, weight_decay=update.weight_decay)
+    return torch.optim.SGD(
+        model.parameters(),
+        rate,
+        momentum=update.momentum,
+        nesterov=update.nesterov,
+        weight_decay=update.weight_decay,
+    )
+
+
+def _sum_type(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
+
+
+def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _below(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }

@@ -1,0 +1,86 @@
+"""Decides what the training loop leaves open: when to log, evaluate, save and stop."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+from job.data.split import Batch
+from job.errors import InterruptedRunError
+from job.evaluate import Tally
+from job.session import Session
+from job.stop import StopFlag
+from job.train import Position
+
+LOG_EVERY_BATCHES: Final = 100  # as the quickstart prints
+
+log = structlog.get_logger()
+
+
+def supervise(
+    session: Session,
+    positions: Iterable[Position],
+    *,
+    evaluation: Callable[[], Tally],
+    stop: StopFlag,
+    save_every_seconds: float,
+) -> Iterator[Tally | None]:
+    """Follow `positions`; yield the tally of each epoch at its end, None at all others.
+
+    A stop that was asked for becomes an `InterruptedRunError` with a durable checkpoint.
+    """
+    with _saved_when_stopped(session):
+        session.start_clock()
+        for position in positions:
+            session.arrive(position)
+            refuse_if_stopped(stop)
+            if session.epoch_is_over:
+                yield _finish_epoch(session, evaluation)
+            else:
+                _look_after(session, save_every_seconds)
+                yield None
+            session.start_clock()
+
+
+def watched(batches: Iterable[Batch], stop: StopFlag) -> Iterator[Batch]:
+    """Pass the batches on, and let a stop that was asked for come through between two."""
+    for batch in batches:
+        refuse_if_stopped(stop)
+        yield batch
+
+
+def refuse_if_stopped(stop: StopFlag) -> None:
+    """Raise `InterruptedRunError` if a stop was asked for."""
+    if (reason := stop.reason) is not None:
+        raise InterruptedRunError(f"stopped by {reason}", fix="run the same command to go on")
+
+
+def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
+    session.collect_loss()
+    session.stop_clock()
+    started = time.perf_counter()
+    tally = evaluation()
+    result = session.finish_epoch(tally, time.perf_counter() - started)
+    session.save()
+    log.info("epoch", **result.model_dump())
+    return tally
+
+
+def _look_after(session: Session, save_every_seconds: float) -> None:
+    if session.save_is_due(save_every_seconds):
+        log.info("checkpoint", step=session.steps, folder=str(session.save()))
+    elif session.position.batch % LOG_EVERY_BATCHES == 0:
+        loss = round(session.collect_loss(), 6)
+        log.info("loss", loss=loss, images=session.images_done, of=session.batches.images)
+
+
+@contextmanager
+def _saved_when_stopped(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except InterruptedRunError as error:
+        error.checkpoint = str(session.save())
+        log.warning("stopping", reason=error.seen, step=session.steps, saved=error.checkpoint)
+        raise
