@@ -1,11 +1,17 @@
-"""Configures structlog once: sentences on a terminal, one JSON object a line everywhere else."""
+"""Configures structlog once: sentences on a terminal, one JSON object a line everywhere else.
+
+structlog is imported when it is configured and not before: it takes a tenth of a second, which
+`explain` need not wait for.
+"""
+
+# ruff: noqa: PLC0415  # see above
 
 import logging
 import sys
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
-import structlog
-from structlog.typing import Processor
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -20,6 +26,8 @@ LEVELS: Final[dict[LogLevel, int]] = {
 
 def configure(log_format: LogFormat, level: LogLevel) -> None:
     """Send the events of all modules to standard error; `auto` asks whether that is a terminal."""
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -34,14 +42,37 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
 
 
 def is_console(log_format: LogFormat) -> bool:
-    """Whether a person is to read the output, rather than a log collector."""
-    return log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    """Whether a person is to read the log, rather than a collector."""
+    return is_for_people(log_format, sys.stderr)
 
 
-def _renderers(log_format: LogFormat) -> list[Processor]:
+def is_for_people(log_format: LogFormat, stream: TextIO) -> bool:
+    """Whether what is written to `stream` is to be read by people; `auto` asks the terminal."""
+    return log_format == "console" or (log_format == "auto" and stream.isatty())
+
+
+def speaks_to_people() -> bool:
+    """Whether logging was configured to write sentences rather than JSON."""
+    import structlog
+
+    return isinstance(structlog.get_config()["processors"][-1], structlog.dev.ConsoleRenderer)
+
+
+def _renderers(log_format: LogFormat) -> "list[Processor]":
+    import structlog
+
     if is_console(log_format):
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+    # What variables hold is nobody's business, and a tensor on a broken GPU cannot be shown.
+    stacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [
+        structlog.processors.ExceptionRenderer(stacks),
+        structlog.processors.JSONRenderer(),
+    ]
 
 
 class _StandardError:

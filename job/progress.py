@@ -4,13 +4,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from job.logs import LogFormat, is_console
 
-Advance = Callable[[int, str], None]
-
 REDRAW_INTERVAL_SECONDS: Final = 0.1
+
+
+class Journey(Protocol):
+    """What a bar shows: how far it went, and a few words."""
+
+    @property
+    def images_seen(self) -> int:
+        """Images trained on since the start of the run."""
+        ...
+
+    @property
+    def outlook(self) -> str:
+        """Epoch, accuracy, rate."""
+        ...
+
+
+Advance = Callable[[Journey], None]
 
 
 def is_wanted(choice: Literal["auto", "on", "off"], log_format: LogFormat) -> bool:
@@ -20,10 +35,10 @@ def is_wanted(choice: Literal["auto", "on", "off"], log_format: LogFormat) -> bo
 
 
 @contextmanager
-def bar(total_images: int, *, drawn: bool) -> Iterator[Advance]:
-    """Give a function that takes the images done and a short text; it is cheap to call."""
+def bar(total_images: int, already_seen: int, *, drawn: bool) -> Iterator[Advance]:
+    """Give a function that shows how far a journey went; it is cheap to call after every step."""
     if not drawn:
-        yield lambda _images, _text: None
+        yield lambda _journey: None
         return
     from rich import progress  # noqa: PLC0415  # 0.1 s that a pod need not spend
     from rich.console import Console  # noqa: PLC0415
@@ -31,23 +46,25 @@ def bar(total_images: int, *, drawn: bool) -> Iterator[Advance]:
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
-        progress.TextColumn("{task.speed:,.0f} images/s", justify="right"),
+        progress.TaskProgressColumn(),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as display:
-        task = display.add_task("starting", total=total_images)
-        yield _throttled(
-            lambda images, text: display.update(task, completed=images, description=text)
-        )
+        task = display.add_task("starting", total=total_images, completed=already_seen)
+
+        def show(journey: Journey) -> None:
+            display.update(task, completed=journey.images_seen, description=journey.outlook)
+
+        yield _throttled(show)
 
 
-def _throttled(advance: Advance) -> Advance:
+def _throttled(show: Advance) -> Advance:
     next_time = 0.0
 
-    def maybe(images: int, text: str) -> None:
+    def maybe(journey: Journey) -> None:
         nonlocal next_time
         if time.monotonic() >= next_time:
             next_time = time.monotonic() + REDRAW_INTERVAL_SECONDS
-            advance(images, text)
+            show(journey)
 
     return maybe

@@ -60,9 +60,10 @@ class Session:
     @property
     def outlook(self) -> str:
         """Where the run stands in a few words, for people."""
-        last = self.history[-1] if self.history else None
-        result = f", accuracy {last.test_accuracy:.2%}" if last else ""
-        return f"epoch {self.position.epoch + 1}{result}"
+        epoch = f"epoch {self.position.epoch + 1}"
+        rate = f"{self.images_done / self.epoch_seconds:,.0f} images/s" if self.images_done else ""
+        accuracy = f"accuracy {self.history[-1].test_accuracy:.2%}" if self.history else ""
+        return ", ".join(part for part in (epoch, rate, accuracy) if part)
 
     @property
     def epoch_is_over(self) -> bool:

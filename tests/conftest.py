@@ -12,6 +12,9 @@ import structlog
 
 from datasets import small_dataset
 from job.data.spec import DatasetSpec
+from job.settings.threads import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()  # torch is imported by the tests that need it, after this
 
 ROOT: Final = Path(__file__).parents[1]
 REAL_DATA: Final = (ROOT / "data", Path("/usr/share/datasets/fashion-mnist"))

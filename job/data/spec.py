@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from job.data import idx
-
 
 @dataclass(frozen=True)
 class DatasetFile:
@@ -17,6 +15,8 @@ class DatasetFile:
     @property
     def size(self) -> int:
         """Bytes of the unpacked file, header included."""
+        from job.data import idx  # noqa: PLC0415  # numpy takes 0.1 s, and `explain` needs none
+
         return idx.encoded_size(self.shape)
 
 

@@ -129,7 +129,10 @@ class Settings(EnvironmentSettings):
         "auto", description="go on from the newest checkpoint, start anew, or insist on one"
     )
     checkpoint_every_seconds: float = Field(
-        30.0, gt=0, description="longest time of training, in seconds, that a crash can cost"
+        30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="longest time of training, in seconds, that a crash can cost",
     )
     keep_checkpoints: int = Field(
         2, ge=2, description="newest checkpoints kept; the second is there if the first is torn"
@@ -166,7 +169,10 @@ class Settings(EnvironmentSettings):
         if self.one_hot_targets and self.pipeline != "dataloader":
             raise ValueError("JOB_ONE_HOT_TARGETS=true needs JOB_PIPELINE=dataloader")
         if self.processes_per_node not in ("auto", 1):
-            raise ValueError("JOB_PROCESSES_PER_NODE above 1 is not built yet; allowed: auto, 1")
+            raise ValueError(
+                f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or 1; "
+                "more than one process is not built yet"
+            )
         return self
 
     def training_values(self) -> dict[str, Any]:

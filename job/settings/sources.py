@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliSettingsSource
-from pydantic_settings import SettingsError as CliError
+from pydantic_settings import SettingsError as LibraryError
 
 from job.errors import SettingsError, UsageError
 from job.settings.fields import (
@@ -40,6 +40,8 @@ def load(kind: type[AnySettings], flags: list[str], program: str) -> AnySettings
         settings = kind(**given)
     except ValidationError as error:
         faults = [*_faults(kind, error, given), *faults]
+    except LibraryError as error:
+        faults = [_unreadable(error), *faults]
     if faults:
         raise SettingsError("\n".join(faults), fix="python -m job --help lists every setting")
     settings._origins.update(_origins(settings, given))  # noqa: SLF001  # the one who knows them
@@ -50,7 +52,7 @@ def _given_flags(kind: type[EnvironmentSettings], flags: list[str], program: str
     try:
         source = CliSettingsSource[Any](kind, cli_prog_name=program, cli_parse_args=flags)
         return source()
-    except CliError as error:
+    except LibraryError as error:
         seen = str(error).removeprefix("error parsing CLI: ")
         raise UsageError(seen, fix=f"{program} --help lists every flag") from error
 
@@ -58,9 +60,14 @@ def _given_flags(kind: type[EnvironmentSettings], flags: list[str], program: str
 def _unknown_variables() -> Iterator[str]:
     known = {_variable(name) for kind in (Settings, PredictSettings) for name in kind.model_fields}
     for name in sorted(os.environ.keys() - known - FOREIGN_VARIABLES):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        if name.upper().startswith(ENVIRONMENT_PREFIX):  # pydantic-settings reads small letters
+            nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
             yield f"{name}={os.environ[name]}: no such setting; the nearest is {nearest}"
+
+
+def _unreadable(error: LibraryError) -> str:
+    variable = _variable(str(error).split('"')[1])  # the library names the field in quotes
+    return f"{variable}={os.environ.get(variable)}: allowed is a list in JSON"
 
 
 def _faults(

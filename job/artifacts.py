@@ -1,0 +1,89 @@
+"""What a run delivers: weights in every promised format, each read back, then the record.
+
+`metrics.json` is written last; that it is there means that all the rest is, and was verified.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from job import files, weights
+from job.errors import OutputError
+from job.model import NeuralNetwork
+from job.record import ArtifactRecord, RunRecord
+
+RECORD: Final = "metrics.json"
+# torch.export may order the same sums in another way than the module does.
+PROGRAM_TOLERANCE: Final = 1e-5
+
+
+@torch.inference_mode()
+def write_weights(model: NeuralNetwork, images: Tensor, output_dir: Path) -> list[Path]:
+    """Write the three weight files; each, read back, gives the logits that `model` gives.
+
+    `images` (B, 1, 28, 28) float32, on the CPU, are the fixed batch that they are compared on.
+    Raises `OutputError` if a file does not keep what was written.
+    """
+    model = _plain_copy(model)
+    expected = model(images)
+    program = weights.to_pt2(model)
+    contents = {
+        output_dir / "model.safetensors": weights.to_safetensors(model),
+        output_dir / "model.pth": weights.to_pth(model),
+        output_dir / "model.pt2": program,
+    }
+    for path, content in contents.items():
+        files.write_bytes(path, content)
+        _require_same(path, weights.read(path)(images), expected, tolerance=0)
+    logits = weights.run_pt2(program, images)
+    _require_same(output_dir / "model.pt2", logits, expected, PROGRAM_TOLERANCE)
+    return list(contents)
+
+
+def describe(output_dir: Path, paths: Iterable[Path]) -> dict[str, ArtifactRecord]:
+    """Size and digest of each file as it lies on the volume, by its name below `output_dir`."""
+    return {str(path.relative_to(output_dir)): _describe(path) for path in sorted(paths)}
+
+
+def write_record(record: RunRecord, output_dir: Path) -> None:
+    """Write `metrics.json`; nothing is written after it."""
+    files.write_json(output_dir / RECORD, record.model_dump(mode="json"))
+
+
+def read_record(output_dir: Path) -> RunRecord | None:
+    """Return the record of a finished run, or None; one that cannot be read does not count."""
+    path = output_dir / RECORD
+    if not path.exists():
+        return None
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        reason = str(error).splitlines()[0]
+        structlog.get_logger().warning("record skipped", path=str(path), reason=reason)
+        return None
+
+
+def _plain_copy(model: NeuralNetwork) -> NeuralNetwork:
+    copy = NeuralNetwork()  # on the CPU and without dropout
+    copy.load_state_dict(model.state_dict())
+    return copy.eval()
+
+
+def _describe(path: Path) -> ArtifactRecord:
+    data = path.read_bytes()
+    return ArtifactRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _require_same(path: Path, seen: Tensor, expected: Tensor, tolerance: float) -> None:
+    if not torch.allclose(seen, expected, rtol=tolerance, atol=tolerance):
+        raise OutputError(
+            f"{path} was written and, read back, predicts something else",
+            allowed="the logits of the model that was trained",
+            fix="check the volume and the memory of this node; run again on another one",
+        )

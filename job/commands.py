@@ -1,0 +1,118 @@
+"""The commands and how each of them ends; a command imports what it needs, and no more."""
+
+# ruff: noqa: PLC0415  # `explain` must not wait for the imports of `train`
+
+import difflib
+import json
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from job import logs, termination
+from job.errors import ExitCode, JobError, UsageError
+from job.settings import PredictSettings, Settings, load
+from job.settings.threads import let_waiting_threads_sleep
+from job.stop import StopFlag
+from job.stopwatch import Stopwatch
+
+PROGRAM: Final = "python -m job"
+
+
+def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> int:
+    """Run the command `name` and return the exit code of the table in `job.errors`."""
+    try:
+        code = _train(flags, stop, stopwatch) if name == "train" else _command(name)(flags)
+    except JobError as error:
+        _tell(error)
+        termination.report(error)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # the last line of defence; the table calls it a bug
+        bug = JobError(repr(error), fix="the stack above tells where; please report it")
+        sys.excepthook(type(error), error, error.__traceback__)
+        _tell(bug)
+        termination.report(bug)
+        return ExitCode.BUG
+    termination.report(None)
+    return code
+
+
+def _command(name: str) -> Callable[[list[str]], ExitCode]:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    known = ["train", *COMMANDS]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+    raise UsageError(
+        f"no such command: {name}",
+        allowed=", ".join(known),
+        fix=f"{PROGRAM} {nearest}, or {PROGRAM} --help",
+    )
+
+
+def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
+    settings = load(Settings, flags, PROGRAM)
+    logs.configure(settings.log_format, settings.log_level)
+    stop.watch(settings.stop_file)
+    let_waiting_threads_sleep()
+    with stopwatch.phase("imports"):
+        from job.run import run
+    record = run(settings, stop, stopwatch)
+    if logs.is_console(settings.log_format):
+        from job import summary
+
+        sys.stdout.write(summary.text(record, settings.output_dir) + "\n")
+    return ExitCode.FINISHED
+
+
+def _preflight(flags: list[str]) -> ExitCode:
+    settings = load(Settings, flags, PROGRAM)
+    from job import acceptance
+
+    return acceptance.answer(settings)
+
+
+def _predict(flags: list[str]) -> ExitCode:
+    settings = load(PredictSettings, flags, f"{PROGRAM} predict")
+    from job import predict
+
+    sys.stdout.write(predict.answer(settings) + "\n")
+    return ExitCode.FINISHED
+
+
+def _explain(flags: list[str]) -> ExitCode:
+    from job import explain
+
+    sys.stdout.write(explain.text(load(Settings, flags, PROGRAM)) + "\n")
+    return ExitCode.FINISHED
+
+
+def _schema(flags: list[str]) -> ExitCode:
+    if flags:
+        raise UsageError(f"schema takes no arguments: {' '.join(flags)}", fix=f"{PROGRAM} schema")
+    from job.record import RunRecord
+
+    sys.stdout.write(json.dumps(RunRecord.model_json_schema(), indent=2) + "\n")
+    return ExitCode.FINISHED
+
+
+def _tell(error: JobError) -> None:
+    import structlog
+
+    if not structlog.is_configured():  # the settings that say how are at fault, or the command
+        logs.configure("auto", "info")
+    name, code = error.exit_code.name.lower(), int(error.exit_code)
+    if logs.speaks_to_people():
+        sys.stderr.write(f"{name} (exit code {code}): {error}\n")
+        return
+    facts = {"reason": error.seen, "allowed": error.allowed, "fix": error.fix}
+    told = {key: fact for key, fact in facts.items() if fact}
+    log = structlog.get_logger()
+    tell = log.warning if error.exit_code == ExitCode.INTERRUPTED else log.error
+    tell(name, exit_code=code, **told, checkpoint=error.checkpoint)
+
+
+COMMANDS: Final[dict[str, Callable[[list[str]], ExitCode]]] = {
+    "preflight": _preflight,
+    "predict": _predict,
+    "explain": _explain,
+    "schema": _schema,
+}

@@ -1,0 +1,111 @@
+"""What would run, before it runs: the settings and their origins, the plan, the commands.
+
+Imports no torch, so that it answers at once.
+"""
+
+import shlex
+from collections.abc import Iterable
+from typing import Any, Final
+
+from job import __version__
+from job.data.spec import FASHION_MNIST
+from job.settings import Settings
+
+# Of the quickstart's network; a test holds it against the model.
+PARAMETERS: Final = 669_706
+FLOAT_BYTES: Final = 4
+IMAGE: Final = f"fashion-mnist-job:{__version__}"
+# A container has these at places of its own.
+MOUNTED: Final = frozenset({"data_dir", "output_dir"})
+
+
+def text(settings: Settings) -> str:
+    """Three parts for people: settings, plan, commands."""
+    parts = {"Settings": _settings(settings), "Plan": _plan(settings), "Run it": _run_it(settings)}
+    return "\n\n".join("\n  ".join([title, *lines]) for title, lines in parts.items())
+
+
+def _settings(settings: Settings) -> list[str]:
+    origins = settings.origins
+    return _aligned(
+        (_variable(name), _written(value), origins[name])
+        for name, value in settings.model_dump(mode="json").items()
+    )
+
+
+def _plan(settings: Settings) -> list[str]:
+    images = FASHION_MNIST.train_images.shape[0]
+    steps = -(-images // settings.batch_size)
+    weights = PARAMETERS * FLOAT_BYTES
+    kept = weights * _tensors_per_weight(settings)
+    return _aligned(
+        (
+            ("steps", f"{settings.epochs * steps:,} = {settings.epochs} epochs × {steps:,}"),
+            ("images", f"{settings.epochs * images:,}, at most {settings.batch_size:,} a step"),
+            ("data", f"{_pixels():,} bytes of pixels, kept as uint8 on the device if resident"),
+            ("weights", f"{weights:,} bytes = {PARAMETERS:,} numbers"),
+            ("checkpoint", f"{kept:,} bytes, {settings.keep_checkpoints} kept"),
+            (
+                "saved",
+                f"after each epoch and every {settings.checkpoint_every_seconds:g} s of training",
+            ),
+        )
+    )
+
+
+def _run_it(settings: Settings) -> list[str]:
+    chosen = _chosen(settings)
+    inside = [pair for name, pair in chosen.items() if name not in MOUNTED]
+    here = "".join(f"{pair} " for pair in chosen.values())
+    options = "".join(f"-e {pair} " for pair in inside)
+    changed = (
+        "kubectl set env --local -f k8s/train-job.yaml -o yaml "
+        f"{' '.join(inside)} | kubectl apply -f -"
+    )
+    return _aligned(
+        (
+            ("here", f"{here}python -m job"),
+            ("docker", f'docker run --rm --gpus all -v "$PWD/output:/output" {options}{IMAGE}'),
+            ("kubernetes", changed if inside else "kubectl apply -f k8s/train-job.yaml"),
+            ("slurm", f"{here}sbatch slurm/train.sh"),
+        )
+    )
+
+
+def _chosen(settings: Settings) -> dict[str, str]:
+    """The assignments, ready for a shell, that give the settings which were set."""
+    return {
+        name: f"{_variable(name)}={shlex.quote(_written(value))}"
+        for name, value in settings.model_dump(mode="json").items()
+        if settings.origins[name] in ("environment", "flag") and value is not None
+    }
+
+
+def _tensors_per_weight(settings: Settings) -> int:
+    if settings.optimizer == "adamw":
+        return 3  # the weight and two moments
+    return 2 if settings.momentum else 1
+
+
+def _pixels() -> int:
+    files = (FASHION_MNIST.train_images, FASHION_MNIST.test_images)
+    return sum(count * height * width for count, height, width in (each.shape for each in files))
+
+
+def _variable(name: str) -> str:
+    return f"JOB_{name.upper()}"
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]

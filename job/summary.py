@@ -1,0 +1,23 @@
+"""The end of a run in a few lines, for whoever sits at the terminal."""
+
+from pathlib import Path
+
+from job.record import RunRecord
+
+
+def text(record: RunRecord, output_dir: Path) -> str:
+    """Accuracy, loss, seconds, and where things are."""
+    evaluation, timings = record.evaluation, record.timings
+    worst = min(evaluation.classes, key=lambda each: each.recall)
+    rows = (
+        ("accuracy", f"{evaluation.accuracy:.2%} of {evaluation.images:,} test images"),
+        ("loss", f"{evaluation.loss:.4f}"),
+        ("hardest", f"{worst.name} ({worst.recall:.1%} found)"),
+        ("training", f"{len(record.history)} epochs in {timings.training:.1f} s"),
+        ("speed", f"{record.images_per_second:,.0f} images/s on {record.device.name}"),
+        ("job", f"{timings.total:.1f} s, attempt {record.attempts[-1].attempt}"),
+        ("weights", str(output_dir / "model.safetensors")),
+        ("report", str(output_dir / "report.html")),
+        ("record", str(output_dir / "metrics.json")),
+    )
+    return "\n".join(f"{label:>9}  {value}" for label, value in rows)

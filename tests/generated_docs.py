@@ -1,0 +1,133 @@
+"""The pages of docs/ that repeat the code, made from the code; `make docs` writes them.
+
+`test_documentation.py` holds what is committed against what is made here.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from job.errors import POLICIES  # noqa: E402  # the path above comes first
+from job.record import EpochRecord, RunRecord  # noqa: E402
+from job.settings import PredictSettings, Settings  # noqa: E402
+from job.settings.fields import EnvironmentSettings  # noqa: E402
+from job.settings.recipes import RECIPES  # noqa: E402
+from job.settings.sources import describe_allowed  # noqa: E402
+
+DOCS: Final = ROOT / "docs"
+
+SETTINGS_PAGE: Final = """\
+# Settings
+
+Every setting is an environment variable and a flag: `JOB_LEARNING_RATE` is `--learning-rate`. A
+flag beats the variable, the variable beats the recipe, the recipe beats the default; an empty
+variable counts as unset. A value that is not allowed, or a `JOB_*` that does not exist, ends in
+exit code 78 with one line per fault. `python -m job explain` shows what is in force and why.
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{settings}
+
+## Recipes
+
+`JOB_RECIPE` sets the defaults of these:
+
+| variable | {recipe_names} |
+| --- |{rule}
+{recipes}
+
+## `predict` has these, too
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{predict}
+
+`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through.
+"""
+
+EXIT_CODES_PAGE: Final = """\
+# Exit codes
+
+From sysexits.h where it has a word, from the 80s where it has none. Kubernetes' column is what
+`podFailurePolicy` is to do, Slurm's what the batch script is to do.
+
+| code | meaning | Kubernetes | Slurm |
+| --- | --- | --- | --- |
+{rows}
+
+A run that was killed (137) left no word; the next attempt goes on from its last checkpoint. 0 is
+never returned for training that is unfinished: Kubernetes would mark the Job Complete.
+"""
+
+
+def settings_page() -> str:
+    """`docs/settings.md`."""
+    recipe_fields = next(iter(RECIPES.values()))
+    own = [name for name in PredictSettings.model_fields if not _is_shared(name)]
+    return SETTINGS_PAGE.format(
+        settings="\n".join(_setting(Settings, name) for name in Settings.model_fields),
+        recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
+        rule=" --- |" * len(RECIPES),
+        recipes="\n".join(_recipe_row(name) for name in recipe_fields),
+        predict="\n".join(_setting(PredictSettings, name) for name in own),
+    )
+
+
+def exit_codes_page() -> str:
+    """`docs/exit-codes.md`."""
+    rows = (
+        f"| {int(code)} | {policy.meaning} | {policy.kubernetes} | {policy.slurm} |"
+        for code, policy in POLICIES.items()
+    )
+    return EXIT_CODES_PAGE.format(rows="\n".join(rows))
+
+
+def schema() -> str:
+    """`docs/metrics.schema.json`: that of `metrics.json`."""
+    return json.dumps(RunRecord.model_json_schema(), indent=2) + "\n"
+
+
+def history_schema() -> str:
+    """`docs/metrics-line.schema.json`: that of a line of `metrics.jsonl`."""
+    return json.dumps(EpochRecord.model_json_schema(), indent=2) + "\n"
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "exit-codes.md": exit_codes_page,
+    "metrics.schema.json": schema,
+    "metrics-line.schema.json": history_schema,
+}
+
+
+def _setting(kind: type[EnvironmentSettings], name: str) -> str:
+    field = kind.model_fields[name]
+    return (
+        f"| `JOB_{name.upper()}` | {_code(field.default)} | {describe_allowed(field)} "
+        f"| {field.description} |"
+    )
+
+
+def _recipe_row(name: str) -> str:
+    values = " | ".join(_code(recipe[name]) for recipe in RECIPES.values())
+    return f"| `JOB_{name.upper()}` | {values} |"
+
+
+def _code(value: Any) -> str:
+    if value is None or value == []:
+        return "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _is_shared(name: str) -> bool:
+    return name in EnvironmentSettings.model_fields
+
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        (DOCS / name).write_text(make())

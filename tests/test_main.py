@@ -1,0 +1,42 @@
+"""The program: `train` catches the stop signals early, the other commands end at once."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+# The import of the module named first sends the signal, as if it came from outside at that moment.
+SIGNAL_AT_IMPORT: Final = """
+import os, signal, sys
+class Signal:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGTERM)
+module = sys.argv.pop(1)
+sys.meta_path.insert(0, Signal())
+from job.__main__ import main
+sys.exit(main())
+"""
+
+
+def signalled_at(module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The program with a SIGTERM at the import of `module`."""
+    command = [sys.executable, "-c", SIGNAL_AT_IMPORT, module, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_signal_during_the_import_of_torch_is_honoured(tmp_path: Path) -> None:
+    """The handlers are there before torch is, and the stop is found once it is looked for."""
+    done = signalled_at("torch", "--data-offline")
+
+    assert done.returncode == 75
+    assert "SIGTERM" in json.loads(done.stderr.splitlines()[-1])["reason"]
+    assert (tmp_path / "output" / "attempts.jsonl").exists()
+    assert not (tmp_path / "output" / "metrics.json").exists()
+
+
+def test_other_commands_end_at_a_signal() -> None:
+    """They have nothing to save, and Ctrl-C is to work at once."""
+    assert signalled_at("job.explain", "explain").returncode == -signal.SIGTERM
