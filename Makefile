@@ -1,0 +1,91 @@
+# The commands of this project; `make` alone prints them. CI runs the same ones.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+DATA_DIR := data
+FIRST_FILE := train-images-idx3-ubyte.gz
+SYSTEM_DATA := /usr/share/datasets/fashion-mnist
+SHELL_FILES := .ci/run
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: venv data ## Train, evaluate and deliver into output/ (make run JOB_OUTPUT_DIR=other)
+	@$(PY) -m job
+
+.PHONY: test
+test: venv data ## Run the whole test suite, with coverage
+	@$(PY) -m pytest --cov --cov-report=term
+
+.PHONY: lint
+lint: venv ## Check format, style, types, import layers and shell files
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/shellcheck $(SHELL_FILES)
+	$(VENV)/bin/shfmt -d -i 4 $(SHELL_FILES)
+
+.PHONY: format
+format: venv ## Bring all files into the format that lint checks
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/shfmt -w -i 4 $(SHELL_FILES)
+
+.PHONY: docs
+docs: venv ## Write the tables of docs/ that come from the code
+	$(PY) tests/generated_docs.py
+
+.PHONY: parity
+parity: venv data ## Measure docs/parity.md anew (a quarter of an hour on two cores)
+	$(PY) bench/parity.py
+
+.PHONY: venv
+venv: $(VENV)/.installed ## Make .venv from the hash-checked lock (TORCH_INDEX_URL=... for torch's CPU build)
+
+$(VENV)/.installed: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+ifdef TORCH_INDEX_URL
+	# The CPU builds have other hashes than the lock, and their own index vouches for them.
+	awk '/^torch(vision)?==/ {print $$1}' requirements-dev.lock >$(VENV)/torch.txt
+	$(PY) -m pip install --no-cache-dir --quiet --no-deps --index-url $(TORCH_INDEX_URL) -r $(VENV)/torch.txt
+	awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|cuda-|nvidia-)/} keep' requirements-dev.lock >$(VENV)/rest.txt
+	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r $(VENV)/rest.txt
+else
+	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r requirements-dev.lock
+endif
+	@touch $@
+
+.PHONY: data
+data: venv ## Have the real dataset: on this machine, from the distribution's package, or fetched
+	@[ -e $(SYSTEM_DATA)/$(FIRST_FILE) ] || [ -e $(DATA_DIR)/$(FIRST_FILE) ] || \
+		$(MAKE) --no-print-directory unpack-data || true
+	@$(PY) -m job.data $(DATA_DIR)
+
+# `apt-get download` and `dpkg-deb -x` need no root; where they fail, the job fetches by itself.
+.PHONY: unpack-data
+unpack-data:
+	@command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null
+	@mkdir -p build/package $(DATA_DIR)
+	cd build/package && apt-get download dataset-fashion-mnist
+	dpkg-deb -x build/package/dataset-fashion-mnist_*.deb build/package
+	cp build/package$(SYSTEM_DATA)/*.gz $(DATA_DIR)/
+
+.PHONY: lock
+lock: venv ## Resolve the dependencies anew; the locks hold hashes and no addresses
+	$(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove what was built, but not data/ and output/
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
