@@ -21,7 +21,8 @@ run: venv data ## Train, evaluate and deliver into output/ (make run JOB_OUTPUT_
 
 .PHONY: test
 test: venv data ## Run the whole test suite, with coverage
-	@$(PY) -m pytest --cov --cov-report=term
+	$(PY) -m pytest --cov --cov-report=term
+	$(PY) -m coverage report --include=job/files.py,job/checkpoint.py,job/errors.py --fail-under=100
 
 .PHONY: lint
 lint: venv ## Check format, style, types, import layers and shell files

@@ -1,4 +1,4 @@
-"""`python -m job preflight`: the inspection of the node, as a command of its own."""
+"""The inspection of the node before a run, and as `python -m job preflight` of its own."""
 
 import json
 import sys
@@ -15,16 +15,22 @@ FILE: Final = "preflight.json"
 
 
 def answer(settings: Settings) -> ExitCode:
-    """Print a table for people or JSON for programs, and leave `preflight.json`."""
+    """Print a table for people or JSON for programs, and return the verdict's exit code."""
+    fitness = inspect_node(settings)
+    _show(fitness, settings)
+    return fitness.exit_code
+
+
+def inspect_node(settings: Settings) -> Preflight:
+    """Inspect, and leave `preflight.json` on the volume if that is of use."""
     fitness = inspect(
         device=settings.device,
         output_dir=settings.output_dir,
         processes_per_node=settings.processes_per_node,
     )
-    _show(fitness, settings)
-    if fitness.exit_code != ExitCode.OUTPUT:
+    if fitness.volume_is_usable:
         files.write_json(settings.output_dir / FILE, fitness.as_json())
-    return fitness.exit_code
+    return fitness
 
 
 def _show(fitness: Preflight, settings: Settings) -> None:

@@ -40,6 +40,7 @@ def write_weights(model: NeuralNetwork, images: Tensor, output_dir: Path) -> lis
     }
     for path, content in contents.items():
         files.write_bytes(path, content)
+        _require_kept(path, content)
         _require_same(path, weights.read(path)(images), expected, tolerance=0)
     logits = weights.run_pt2(program, images)
     _require_same(output_dir / "model.pt2", logits, expected, PROGRAM_TOLERANCE)
@@ -78,6 +79,15 @@ def _plain_copy(model: NeuralNetwork) -> NeuralNetwork:
 def _describe(path: Path) -> ArtifactRecord:
     data = path.read_bytes()
     return ArtifactRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _require_kept(path: Path, content: bytes) -> None:
+    if path.read_bytes() != content:
+        raise OutputError(
+            f"{path} was written and, read back, holds something else",
+            allowed="the bytes that were written",
+            fix="check the volume and the memory of this node; run again on another one",
+        )
 
 
 def _require_same(path: Path, seen: Tensor, expected: Tensor, tolerance: float) -> None:

@@ -15,6 +15,7 @@ import structlog
 import torch
 
 from job import artifacts, checkpoint, describe, files, report
+from job.acceptance import inspect_node
 from job.assemble import Trainee, make_trainee
 from job.attempts import Ledger
 from job.data import source
@@ -23,7 +24,6 @@ from job.data.spec import FASHION_MNIST
 from job.data.split import in_order, plan_epoch
 from job.errors import ExitCode, JobError, OutputError, QualityError, SettingsError
 from job.evaluate import Tally, evaluate
-from job.preflight.node import inspect
 from job.preflight.result import Preflight
 from job.progress import bar, is_wanted
 from job.record import RunRecord
@@ -35,7 +35,6 @@ from job.stopwatch import Stopwatch
 from job.supervise import refuse_if_stopped, supervise, watched
 from job.train import train
 
-PREFLIGHT: Final = "preflight.json"
 COMPARED_IMAGES: Final = 64
 
 log = structlog.get_logger()
@@ -110,12 +109,7 @@ def _finished_before(settings: Settings) -> RunRecord | None:
 def _check_node(attempt: Attempt) -> Preflight:
     settings = attempt.settings
     with attempt.stopwatch.phase("preflight"):
-        fitness = inspect(
-            device=settings.device,
-            output_dir=settings.output_dir,
-            processes_per_node=settings.processes_per_node,
-        )
-        files.write_json(settings.output_dir / PREFLIGHT, fitness.as_json())
+        fitness = inspect_node(settings)
     fitness.require_fit()
     log.info("device", device=fitness.device, reason=fitness.device_reason)
     require_supported(settings.precision, fitness.device)

@@ -109,7 +109,8 @@ class ResidentBatches:
         """Yield (images, labels) on the device of the split."""
         order = plan.order.to(self.split.images.device)[first_batch * self.batch_size :]
         flips = None if plan.flips is None else plan.flips.to(order.device)
-        for chosen in order.split(self.batch_size):
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
             images = as_input(self.split.images[chosen])
             if flips is not None:
                 images = mirror(images, flips[chosen])

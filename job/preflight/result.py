@@ -40,6 +40,11 @@ class Preflight:
         return self.verdict != "fail"
 
     @property
+    def volume_is_usable(self) -> bool:
+        """Whether no check of the output volume failed."""
+        return not self._failed("volume")
+
+    @property
     def exit_code(self) -> ExitCode:
         """How `python -m job preflight` ends: it insists on more than a run under `auto` does."""
         if self._failed("node"):
