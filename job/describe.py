@@ -19,6 +19,7 @@ from job.evaluate import Tally
 from job.model import count_parameters
 from job.preflight.result import Preflight
 from job.record import (
+    ArtifactRecord,
     AttemptRecord,
     ClassRecord,
     DatasetRecord,
@@ -45,8 +46,13 @@ class Facts:
     tally: Tally
 
 
-def record(facts: Facts, stopwatch: Stopwatch, attempts: list[AttemptRecord]) -> RunRecord:
-    """The record as things stand now, without artifacts."""
+def record(
+    facts: Facts,
+    artifacts: dict[str, ArtifactRecord],
+    stopwatch: Stopwatch,
+    attempts: list[AttemptRecord],
+) -> RunRecord:
+    """The record as things stand now."""
     history = facts.trainee.session.history
     training = sum(result.train_seconds for result in history)
     return RunRecord(
@@ -62,7 +68,7 @@ def record(facts: Facts, stopwatch: Stopwatch, attempts: list[AttemptRecord]) ->
         timings=timings(stopwatch, training, sum(result.test_seconds for result in history)),
         images_per_second=round(len(history) * facts.trainee.session.batches.images / training, 1),
         peak_memory_bytes=peak_memory(torch.device(facts.fitness.device)),
-        artifacts={},
+        artifacts=artifacts,
         attempts=attempts,
     )
 

@@ -39,6 +39,7 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
         logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=False,
     )
+    _adopt_libraries()
 
 
 def is_console(log_format: LogFormat) -> bool:
@@ -56,6 +57,24 @@ def speaks_to_people() -> bool:
     import structlog
 
     return isinstance(structlog.get_config()["processors"][-1], structlog.dev.ConsoleRenderer)
+
+
+def _adopt_libraries() -> None:
+    """Let warnings and what libraries log come out in the same format as everything else."""
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    for handler in root.handlers:
+        if isinstance(handler, _Forwarder):
+            return
+    root.addHandler(_Forwarder(logging.WARNING))
+
+
+class _Forwarder(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        import structlog
+
+        event = record.getMessage().strip()
+        structlog.get_logger().log(record.levelno, event, logger=record.name)
 
 
 def _renderers(log_format: LogFormat) -> "list[Processor]":

@@ -178,12 +178,15 @@ def _deliver(
     with stopwatch.phase("artifacts"):
         images, _ = next(trainee.test.epoch(in_order(trainee.test.images)))
         written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
-        facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
-        draft = describe.record(facts, stopwatch, attempt.ledger.attempts)
-        draft = draft.model_copy(update={"artifacts": artifacts.describe(output, written)})
+    facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
+    draft = describe.record(
+        facts, artifacts.describe(output, written), stopwatch, attempt.ledger.attempts
+    )
+    with stopwatch.phase("artifacts"):
         written += [*report.write(draft, fitness.as_json(), output), output / HISTORY]
-    record = describe.record(facts, stopwatch, attempt.ledger.attempts)
-    record = record.model_copy(update={"artifacts": artifacts.describe(output, written)})
+    record = describe.record(
+        facts, artifacts.describe(output, written), stopwatch, attempt.ledger.attempts
+    )
     artifacts.write_record(record, output)
     return record
 

@@ -1,5 +1,6 @@
 """What every test may rely on: a clean environment, data small and real, the job as a program."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -35,8 +36,11 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_logging() -> Iterator[None]:
     """A test that configures logging does not speak for the next one."""
+    before = logging.getLogger().handlers.copy()
     yield
     structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    logging.getLogger().handlers[:] = before
 
 
 @pytest.fixture(scope="session")

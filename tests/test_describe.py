@@ -41,7 +41,7 @@ def facts(small_data: tuple[Path, DatasetSpec], tmp_path: Path) -> Facts:
 
 
 def _record(facts: Facts) -> RunRecord:
-    return describe.record(facts, Stopwatch(), [ATTEMPT])
+    return describe.record(facts, {}, Stopwatch(), [ATTEMPT])
 
 
 def test_record_holds_what_the_run_used_and_did(facts: Facts) -> None:

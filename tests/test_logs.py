@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,17 @@ def test_lines_follow_standard_error(
 
     assert _events(taken_over.getvalue())[0]["event"] == "event"
     assert capsys.readouterr().err == ""
+
+
+def test_libraries_speak_in_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that a collector cannot parse may come from no library; each comes once."""
+    for _ in range(2):
+        logs.configure("json", "info")
+    logging.getLogger("matplotlib").warning("no cache folder")
+    logging.getLogger("matplotlib").info("not worth telling")
+
+    (event,) = _events(capsys.readouterr().err)
+    assert (event["event"], event["logger"]) == ("no cache folder", "matplotlib")
 
 
 def test_structlog_waits_until_it_is_wanted() -> None:

@@ -139,6 +139,18 @@ def test_loss_that_is_not_finite_is_told_with_its_epoch(trainee: Trainee) -> Non
         session.collect_loss()
 
 
+def test_outlook_tells_epoch_rate_and_accuracy(trainee: Trainee) -> None:
+    """What is not known yet is left out."""
+    session = trainee.session
+    assert session.outlook == "epoch 1"
+
+    at(session, Position(0, 10)).epoch_seconds = 2.0
+    assert session.outlook == "epoch 1, 320 images/s"
+
+    session.finish_epoch(TALLY, 0.1)
+    assert session.outlook == "epoch 2, accuracy 100.00%"
+
+
 def test_save_is_due_when_the_time_is_over(trainee: Trainee) -> None:
     """The interval counts from the last save."""
     session = at(trainee.session, Position(0, 1))
