@@ -13,7 +13,8 @@ import torch
 from job import explain, schedule
 from job.model import NeuralNetwork, count_parameters
 from job.settings import Settings, load
-from job.step import EagerStep, Update
+from job.step import Update
+from job.step.eager import EagerStep
 
 DOORS = {"here": "python", "docker": "docker", "kubernetes": "kubectl", "slurm": "sbatch"}
 HOSTILE = 'it\'s "$HOME" `id` a;b&c|d>e <f * ~ \\ # é 衣 g=h !'

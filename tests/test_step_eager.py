@@ -1,9 +1,8 @@
-"""Claims about `job.step`: the eager step is the quickstart's loop, and can stop anywhere."""
+"""The eager step is the quickstart's loop, and can stop anywhere."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,10 +13,9 @@ from torch.nn import functional
 
 from job.data.reference import loaded
 from job.data.split import Batch, Batches, ResidentBatches, Split, in_order, plan_epoch
-from job.errors import SettingsError
 from job.model import build
 from job.schedule import constant, one_cycle
-from job.step import Precision, Step, Update, make_step, require_supported
+from job.step import Precision, Step, Update, make_step
 
 CPU = torch.device("cpu")
 IMAGES, BATCH_SIZE = 100, 16
@@ -190,26 +188,6 @@ def test_model_is_trained_in_training_mode() -> None:
     _run(step, _batches(), 0)
 
     assert model.training
-
-
-@pytest.mark.parametrize("device_type", ["cpu", "mps"])
-def test_tf32_is_refused_where_there_is_none(device_type: str) -> None:
-    """Nobody measures an arithmetic that was silently another one."""
-    require_supported("bf16", device_type)
-    with pytest.raises(SettingsError, match=f"JOB_PRECISION=tf32 on the device {device_type}"):
-        require_supported("tf32", device_type)
-
-
-def test_step_of_an_arithmetic_that_is_not_there_is_not_made() -> None:
-    """The refusal comes before the first batch."""
-    with pytest.raises(SettingsError, match="JOB_PRECISION=tf32"):
-        _step(QUICKSTART, precision="tf32")
-
-
-@pytest.mark.parametrize("kind", ["auto", "eager"])
-def test_step_on_the_cpu_is_the_eager_one(kind: Literal["auto", "eager"]) -> None:
-    """The record names what was really used."""
-    assert make_step(build(0, 0.0, CPU), QUICKSTART, kind=kind, precision="fp32").name == "eager"
 
 
 def _step(update: Update, seed: int = 0, precision: Precision = "fp32") -> Step:

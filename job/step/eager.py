@@ -1,61 +1,15 @@
-"""A training step: forward, loss, backward, update. Every implementation gives the same weights.
-
-`make_step` picks one. A step goes through batches and yields whenever the weights are whole, so
-that its caller can save, log or stop there; how many batches lie between two yields is its own
-affair.
-"""
+"""The quickstart's own loop body: the reference that every faster step is proven against."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from job.data.split import Batch
-from job.errors import SettingsError
-from job.schedule import Schedule
 from job.seeds import Purpose, derive
-
-Precision = Literal["fp32", "tf32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Update:
-    """How a gradient becomes new weights; `seed` is that of the dropout."""
-
-    optimizer: Literal["sgd", "adamw"]
-    schedule: Schedule
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    dropout: float = 0.0
-    seed: int = 0
-
-
-class Step(Protocol):
-    """Advances the weights of a model, batch after batch."""
-
-    name: str
-
-    def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
-        """Train on `batches`; yield the number of batches done each time the weights are whole."""
-        ...
-
-    def take_loss(self) -> float:
-        """Return the sum of the loss over all images since the last call; waits for the device."""
-        ...
-
-    def state(self) -> dict[str, Tensor]:
-        """Return all that the next step depends on, by name; the tensors are not copies."""
-        ...
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
-        ...
+from job.step.contract import Precision, Update
 
 
 class EagerStep:
@@ -119,27 +73,6 @@ class EagerStep:
         loss.backward()
         self._optimizer.step()
         self._loss.add_(loss.detach(), alpha=len(images))
-
-
-def make_step(
-    model: nn.Module, update: Update, *, kind: Literal["auto", "eager"], precision: Precision
-) -> Step:
-    """Return the step named `kind`; `auto` is the fastest one proven for the model's device."""
-    device = next(model.parameters()).device
-    require_supported(precision, device.type)
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    return {"auto": EagerStep, "eager": EagerStep}[kind](model, update, precision)
-
-
-def require_supported(precision: Precision, device_type: str) -> None:
-    """Raise `SettingsError` for an arithmetic that the device does not have."""
-    if precision == "tf32" and device_type != "cuda":
-        raise SettingsError(
-            f"JOB_PRECISION=tf32 on the device {device_type}",
-            allowed="fp32 or bf16 there; tf32 is an arithmetic of NVIDIA GPUs",
-            fix="unset JOB_PRECISION, or set JOB_DEVICE=cuda on a node with a GPU",
-        )
 
 
 def make_optimizer(model: nn.Module, update: Update) -> torch.optim.Optimizer:
