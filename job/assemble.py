@@ -35,6 +35,7 @@ def make_trainee(settings: Settings, dataset: Dataset, device: torch.device) -> 
         step=make_step(
             network,
             _make_update(settings, schedule),
+            settings.batch_size,
             kind=settings.step,
             precision=settings.precision,
         ),

@@ -51,7 +51,7 @@ def test_default_is_the_quickstart(dataset: Dataset) -> None:
         10,
     )
     assert {session.schedule(step) for step in (0, 50, 99)} == {1e-3}
-    assert session.step.name == "eager"
+    assert session.step.name == "fused"
     for seen, expected in zip(
         trainee.network.parameters(), build(0, 0.0, CPU).parameters(), strict=True
     ):
@@ -85,7 +85,7 @@ def test_every_hyperparameter_reaches_the_update(
     """An epoch under the settings equals one under an update that was written by hand."""
     trainee = _trainee(dataset, **settings)
     model = build(update.seed, update.dropout, CPU)
-    by_hand = make_step(model, update, kind="eager", precision="fp32")
+    by_hand = make_step(model, update, 64, kind="auto", precision="fp32")
     seen = _trained(trainee.session.step, trainee.session.batches)
     expected = _trained(by_hand, trainee.session.batches)
 

@@ -131,7 +131,7 @@ def test_record_tells_what_ran(finished: tuple[Path, RunRecord]) -> None:
     """Device, step, data, sizes and times are those of this run."""
     _, record = finished
 
-    assert (record.device.type, record.device.step) == ("cpu", "eager")
+    assert (record.device.type, record.device.step) == ("cpu", "fused")
     assert (record.dataset.train_images, record.dataset.test_images) == (640, 200)
     assert record.parameters == 669_706
     assert record.evaluation.images == 200

@@ -184,7 +184,7 @@ def test_bf16_learns_and_keeps_weights_of_full_precision() -> None:
 def test_model_is_trained_in_training_mode() -> None:
     """An evaluation before it does not switch dropout off."""
     model = build(0, 0.3, CPU).eval()
-    step = make_step(model, UPDATES["dropout"], kind="eager", precision="fp32")
+    step = make_step(model, UPDATES["dropout"], BATCH_SIZE, kind="eager", precision="fp32")
     _run(step, _batches(), 0)
 
     assert model.training
@@ -192,7 +192,7 @@ def test_model_is_trained_in_training_mode() -> None:
 
 def _step(update: Update, seed: int = 0, precision: Precision = "fp32") -> Step:
     model = build(seed, update.dropout, CPU)
-    return make_step(model, update, kind="eager", precision=precision)
+    return make_step(model, update, BATCH_SIZE, kind="eager", precision=precision)
 
 
 def _trained(

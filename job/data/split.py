@@ -7,7 +7,7 @@ state of the data on any device.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from torch import Tensor
 from job.seeds import Purpose, derive
 
 Batch = tuple[Tensor, Tensor]
+
+# Gathering some batches at once costs their share of one operation each; 3 MB stay in the cache.
+GATHERED_BATCHES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,19 @@ class ResidentBatches:
         """Yield (images, labels) on the device of the split."""
         order = plan.order.to(self.split.images.device)[first_batch * self.batch_size :]
         flips = None if plan.flips is None else plan.flips.to(order.device)
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
             images = as_input(self.split.images[chosen])
             if flips is not None:
                 images = mirror(images, flips[chosen])
-            yield images, self.split.labels[chosen]
+            labels = self.split.labels[chosen]
+            yield from zip(
+                _pieces(images, self.batch_size), _pieces(labels, self.batch_size), strict=True
+            )
+
+
+def _pieces(whole: Tensor, size: int) -> Iterator[Tensor]:
+    """Cut along the first dimension; nothing gives no piece, where `torch.split` gives an empty."""
+    return (whole[start : start + size] for start in range(0, len(whole), size))
 
 
 def count_batches(images: int, batch_size: int) -> int:

@@ -115,8 +115,8 @@ class Settings(EnvironmentSettings):
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32", description="arithmetic of the matrix products; tf32 needs cuda"
     )
-    step: Literal["auto", "eager"] = Field(
-        "auto", description="implementation of a training step; all give the same weights"
+    step: Literal["auto", "eager", "fused"] = Field(
+        "auto", description="implementation of a training step; auto is the fastest that fits"
     )
     pipeline: Literal["resident", "dataloader"] = Field(
         "resident", description="pixels kept on the device, or the quickstart's DataLoader"

@@ -8,17 +8,39 @@ from torch import nn
 from job.errors import SettingsError
 from job.step.contract import Precision, Step, Update
 from job.step.eager import EagerStep
+from job.step.fused import FusedStep, what_fused_lacks
+
+Kind = Literal["auto", "eager", "fused"]
 
 
 def make_step(
-    model: nn.Module, update: Update, *, kind: Literal["auto", "eager"], precision: Precision
+    model: nn.Module, update: Update, batch_size: int, *, kind: Kind, precision: Precision
 ) -> Step:
-    """Return the step named `kind`; `auto` is the fastest one proven for the model's device."""
+    """Return the step named `kind`; `auto` is the fastest one proven for what is asked.
+
+    Raises `SettingsError` for a step that does not know the update, the precision or the device.
+    """
     device = next(model.parameters()).device
     require_supported(precision, device.type)
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    return {"auto": EagerStep, "eager": EagerStep}[kind](model, update, precision)
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    obstacle = _obstacle_to_fusing(update, precision, device)
+    if kind == "fused" and obstacle:
+        raise SettingsError(
+            f"JOB_STEP=fused with {obstacle}",
+            allowed="plain SGD in fp32 on the cpu",
+            fix="set JOB_STEP=auto, which picks the fastest step that fits",
+        )
+    if kind == "eager" or obstacle:
+        return EagerStep(model, update, precision)
+    return FusedStep(model, update.schedule, batch_size)
+
+
+def _obstacle_to_fusing(update: Update, precision: Precision, device: torch.device) -> str:
+    if device.type != "cpu":
+        return f"the device {device.type}"
+    if precision != "fp32":
+        return f"JOB_PRECISION={precision}"
+    return what_fused_lacks(update)
 
 
 def require_supported(precision: Precision, device_type: str) -> None:

@@ -41,8 +41,7 @@ class EagerStep:
 
     def state(self) -> dict[str, Tensor]:
         """Weights as `model.<name>`, the optimizer's tensors as `optimizer.<name>.<key>`."""
-        weights = {f"model.{name}": value for name, value in self._model.state_dict().items()}
-        return weights | {
+        return weights_of(self._model) | {
             f"optimizer.{name}.{key}": value
             for name, parameter in self._model.named_parameters()
             for key, value in self._optimizer.state[parameter].items()
@@ -51,7 +50,7 @@ class EagerStep:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over weights and the optimizer's tensors."""
-        self._model.load_state_dict(_below("model.", state))
+        load_weights(self._model, state)
         for name, parameter in self._model.named_parameters():
             kept = _below(f"optimizer.{name}.", state)
             # The count of AdamW's steps belongs on the CPU, where torch keeps it.
@@ -73,6 +72,16 @@ class EagerStep:
         loss.backward()
         self._optimizer.step()
         self._loss.add_(loss.detach(), alpha=len(images))
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state_dict as `model.<name>`; the tensors are the model's own."""
+    return {f"model.{name}": value for name, value in model.state_dict().items()}
+
+
+def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Copy what `weights_of` returned into the model."""
+    model.load_state_dict(_below("model.", state))
 
 
 def make_optimizer(model: nn.Module, update: Update) -> torch.optim.Optimizer:

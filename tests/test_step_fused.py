@@ -1,0 +1,121 @@
+"""The fused step is the eager one without its bookkeeping."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from job.data.split import Batch, ResidentBatches, Split, plan_epoch
+from job.model import build
+from job.schedule import constant, one_cycle
+from job.step import Step, Update
+from job.step.eager import EagerStep, weights_of
+from job.step.fused import FusedStep, what_fused_lacks
+
+CPU = torch.device("cpu")
+IMAGES, BATCH_SIZE = 1000, 64
+RATE = 0.05
+# The two add the same products in another order; after an epoch of sixteen steps they differ by
+# some units in the last place of weights that are below one.
+TOLERANCE = 2e-6
+
+
+def batches(first: int = 0, *, one_hot: bool = False) -> Iterator[Batch]:
+    """An epoch of images that have something to do with their labels, the last batch of forty."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, IMAGES, np.uint8)
+    images = random.integers(0, 100, (IMAGES, 28, 28), np.uint8) + 15 * labels[:, None, None]
+    resident = ResidentBatches(Split.on(CPU, images.astype(np.uint8), labels), BATCH_SIZE)
+    for inputs, targets in resident.epoch(plan_epoch(0, 0, IMAGES, horizontal_flip=False), first):
+        yield inputs, functional.one_hot(targets, 10).float() if one_hot else targets
+
+
+def pair() -> tuple[Step, Step]:
+    """An eager and a fused step over equal networks."""
+    update = Update("sgd", one_cycle(RATE, 32))
+    return (
+        EagerStep(build(0, 0.0, CPU), update, "fp32"),
+        FusedStep(build(0, 0.0, CPU), update.schedule, BATCH_SIZE),
+    )
+
+
+def go(step: Step, epoch: Iterator[Batch], first_step: int = 0) -> dict[str, Tensor]:
+    """Train on all of it; return copies of the weights."""
+    count = list(step.run(epoch, first_step))
+    assert count == list(range(1, len(count) + 1))
+    return {name: value.clone() for name, value in step.state().items()}
+
+
+def farthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """The largest difference between two weights of one name."""
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+def test_fused_step_equals_the_eager_step_after_an_epoch() -> None:
+    """Weights within the stated tolerance, the loss to seven digits; the ragged batch is kept."""
+    eager, fused = pair()
+
+    assert farthest(go(eager, batches()), go(fused, batches())) < TOLERANCE
+    assert fused.take_loss() == pytest.approx(eager.take_loss(), rel=1e-6)
+
+
+def test_tolerance_would_notice_a_forgotten_term() -> None:
+    """An epoch at another rate is far outside of it, so the claim above can fail."""
+    _, fused = pair()
+    other = FusedStep(build(0, 0.0, CPU), constant(RATE / 20), BATCH_SIZE)
+
+    assert farthest(go(fused, batches()), go(other, batches())) > 100 * TOLERANCE
+
+
+def test_one_hot_targets_are_labels() -> None:
+    """The quickstart's target transform changes nothing, to the bit."""
+    (_, labels), (_, one_hot) = pair(), pair()
+
+    assert farthest(go(labels, batches()), go(one_hot, batches(one_hot=True))) == 0
+
+
+def test_resumed_epoch_equals_a_whole_one() -> None:
+    """State and load in the middle of an epoch lose nothing, to the bit."""
+    (_, whole), (_, half), (_, resumed) = pair(), pair(), pair()
+    go(half, (batch for number, batch in enumerate(batches()) if number < 7))
+    resumed.load({name: value.clone() for name, value in half.state().items()})
+
+    assert farthest(go(whole, batches()), go(resumed, batches(first=7), first_step=7)) == 0
+
+
+def test_model_that_is_evaluated_is_the_one_that_is_trained() -> None:
+    """The step works on the network's own tensors."""
+    network = build(0, 0.0, CPU)
+    step = FusedStep(network, constant(RATE), BATCH_SIZE)
+    trained = go(step, batches())
+
+    assert farthest(weights_of(network), trained) == 0
+    assert farthest(weights_of(build(0, 0.0, CPU)), trained) > TOLERANCE
+
+
+def test_loss_starts_anew_when_it_was_taken() -> None:
+    """A sum is counted once."""
+    _, fused = pair()
+    go(fused, batches())
+
+    assert fused.take_loss() > 0
+    assert fused.take_loss() == 0
+
+
+@pytest.mark.parametrize(
+    ("update", "named"),
+    [
+        (Update("sgd", constant(RATE)), ""),
+        (Update("adamw", constant(RATE)), "JOB_OPTIMIZER=adamw"),
+        (Update("sgd", constant(RATE), momentum=0.9, dropout=0.1), "JOB_MOMENTUM, JOB_DROPOUT"),
+        (Update("sgd", constant(RATE), weight_decay=0.1), "JOB_WEIGHT_DECAY"),
+        (Update("sgd", constant(RATE), label_smoothing=0.1), "JOB_LABEL_SMOOTHING"),
+    ],
+)
+def test_what_the_step_does_not_know_is_named(update: Update, named: str) -> None:
+    """Plain SGD is all of it."""
+    assert what_fused_lacks(update) == named
