@@ -47,6 +47,11 @@ docs: venv ## Write the tables of docs/ that come from the code
 parity: venv data ## Measure docs/parity.md anew (a quarter of an hour on two cores)
 	$(PY) bench/parity.py
 
+.PHONY: bench
+bench: venv data ## Measure docs/performance.md anew: the job beside its rivals (ten minutes)
+	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r requirements-bench.lock
+	$(PY) bench/compare.py
+
 .PHONY: venv
 venv: $(VENV)/.installed ## Make .venv from the hash-checked lock (TORCH_INDEX_URL=... for torch's CPU build)
 
@@ -86,6 +91,8 @@ lock: venv ## Resolve the dependencies anew; the locks hold hashes and no addres
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(VENV)/bin/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+	$(VENV)/bin/uv pip compile pyproject.toml --extra bench -c requirements-dev.lock --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
 
 .PHONY: clean
 clean: ## Remove what was built, but not data/ and output/

@@ -75,7 +75,7 @@ def main() -> None:
     rows: Rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     done = {(row["road"], row["seed"]) for row in rows}
     with tempfile.TemporaryDirectory() as folder:
-        unpacked = _unpack(dataset, Path(folder))
+        unpacked = unpack(dataset, Path(folder))
         for seed in SEEDS:
             for road in ROADS:
                 if (road, seed) not in done:
@@ -109,7 +109,8 @@ def _accuracies_of_the_job(road: str, seed: int, dataset: Dataset) -> list[float
     return accuracies
 
 
-def _unpack(dataset: Dataset, folder: Path) -> Path:
+def unpack(dataset: Dataset, folder: Path) -> Path:
+    """Write the four files in torchvision's layout below `folder`; return it."""
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for file, path in content.locate(dataset.spec, dataset.folder).items():

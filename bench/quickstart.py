@@ -53,8 +53,8 @@ class Result:
 def train(root: Path, seed: int, epochs: int) -> list[Result]:
     """Run the tutorial; `root` has torchvision's layout. Returns one result per epoch."""
     torch.manual_seed(seed)
-    train_loader = _loader(root, train=True)
-    test_loader = _loader(root, train=False)
+    train_loader = loader(root, train=True)
+    test_loader = loader(root, train=False)
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     device = accelerator or torch.device("cpu")
     model = NeuralNetwork().to(device)
@@ -94,6 +94,7 @@ def test_loop(dataloader: Loader, model: nn.Module, loss_fn: nn.Module) -> Resul
     return Result(correct / len(dataloader.dataset), test_loss / len(dataloader))  # type: ignore[arg-type]
 
 
-def _loader(root: Path, *, train: bool) -> Loader:
+def loader(root: Path, *, train: bool) -> Loader:
+    """The tutorial's DataLoader over one of the splits."""
     dataset = datasets.FashionMNIST(root, train=train, download=False, transform=ToTensor())
     return DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True)
