@@ -167,7 +167,7 @@ def jax(dataset: Dataset) -> Epoch:
     def epoch(number: int) -> float:
         nonlocal weights
         order = jnp.asarray(epoch_order(0, number, len(labels)).numpy())
-        weights, mean = library.block_until_ready(whole_epoch(weights, order))
+        weights, mean = whole_epoch(weights, order)
         return float(mean)
 
     return epoch

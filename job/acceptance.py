@@ -4,9 +4,8 @@ import json
 import sys
 from typing import Final
 
-from job import files
+from job import files, logs
 from job.errors import ExitCode
-from job.logs import is_for_people
 from job.preflight.node import inspect
 from job.preflight.result import Preflight
 from job.settings import Settings
@@ -34,11 +33,11 @@ def inspect_node(settings: Settings) -> Preflight:
 
 
 def _show(fitness: Preflight, settings: Settings) -> None:
-    if is_for_people(settings.log_format, sys.stdout):
+    if logs.is_for_people(settings.log_format, sys.stdout):
         from rich.console import Console  # noqa: PLC0415  # programs need no tables
 
         from job.preflight.table import table  # noqa: PLC0415
 
         Console().print(table(fitness))
     else:
-        sys.stdout.write(json.dumps(fitness.as_json(), indent=2) + "\n")
+        logs.answer(json.dumps(fitness.as_json(), indent=2))

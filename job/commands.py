@@ -59,7 +59,7 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     if logs.is_console(settings.log_format):
         from job import summary
 
-        sys.stdout.write(summary.text(record, settings.output_dir) + "\n")
+        logs.answer(summary.text(record, settings.output_dir))
     return ExitCode.FINISHED
 
 
@@ -74,14 +74,14 @@ def _predict(flags: list[str]) -> ExitCode:
     settings = load(PredictSettings, flags, f"{PROGRAM} predict")
     from job import predict
 
-    sys.stdout.write(predict.answer(settings) + "\n")
+    logs.answer(predict.answer(settings))
     return ExitCode.FINISHED
 
 
 def _explain(flags: list[str]) -> ExitCode:
     from job import explain
 
-    sys.stdout.write(explain.text(load(Settings, flags, PROGRAM)) + "\n")
+    logs.answer(explain.text(load(Settings, flags, PROGRAM)))
     return ExitCode.FINISHED
 
 
@@ -90,7 +90,7 @@ def _schema(flags: list[str]) -> ExitCode:
         raise UsageError(f"schema takes no arguments: {' '.join(flags)}", fix=f"{PROGRAM} schema")
     from job.record import RunRecord
 
-    sys.stdout.write(json.dumps(RunRecord.model_json_schema(), indent=2) + "\n")
+    logs.answer(json.dumps(RunRecord.model_json_schema(), indent=2))
     return ExitCode.FINISHED
 
 

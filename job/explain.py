@@ -15,6 +15,12 @@ from job.settings import Settings
 PARAMETERS: Final = 669_706
 FLOAT_BYTES: Final = 4
 IMAGE: Final = f"fashion-mnist-job:{__version__}"
+# What k8s/train-job.yaml sets; a test holds them against it.
+MANIFEST_SETTINGS: Final = {
+    "recipe": "JOB_RECIPE=quickstart",
+    "device": "JOB_DEVICE=cuda",
+    "data_offline": "JOB_DATA_OFFLINE=true",
+}
 # A container has these at places of its own.
 MOUNTED: Final = frozenset({"data_dir", "output_dir"})
 
@@ -58,18 +64,25 @@ def _run_it(settings: Settings) -> list[str]:
     inside = [pair for name, pair in chosen.items() if name not in MOUNTED]
     here = "".join(f"{pair} " for pair in chosen.values())
     options = "".join(f"-e {pair} " for pair in inside)
-    changed = (
-        "kubectl set env --local -f k8s/train-job.yaml -o yaml "
-        f"{' '.join(inside)} | kubectl apply -f -"
-    )
     return _aligned(
         (
             ("here", f"{here}python -m job"),
             ("docker", f'docker run --rm --gpus all -v "$PWD/output:/output" {options}{IMAGE}'),
-            ("kubernetes", changed if inside else "kubectl apply -f k8s/train-job.yaml"),
+            ("kubernetes", _kubernetes(chosen)),
             ("slurm", f"{here}sbatch slurm/train.sh"),
         )
     )
+
+
+def _kubernetes(chosen: dict[str, str]) -> str:
+    """The manifest as it is, or with a ConfigMap of its settings and the chosen ones instead."""
+    apply = "kubectl apply -f k8s/train-job.yaml"
+    inside = {name: pair for name, pair in chosen.items() if name not in MOUNTED}
+    if not inside:
+        return apply
+    literals = " ".join(f"--from-literal {pair}" for pair in (MANIFEST_SETTINGS | inside).values())
+    others = "-l 'app.kubernetes.io/component!=settings'"
+    return f"kubectl create configmap fashion-mnist-settings {literals} && {apply} {others}"
 
 
 def _chosen(settings: Settings) -> dict[str, str]:

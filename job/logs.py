@@ -6,6 +6,7 @@ structlog is imported when it is configured and not before: it takes a tenth of 
 
 # ruff: noqa: PLC0415  # see above
 
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Final, Literal, TextIO
@@ -40,6 +41,12 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
         cache_logger_on_first_use=False,
     )
     _adopt_libraries()
+
+
+def answer(text: str) -> None:
+    """Write what a command was asked for to standard output; nobody has to read to its end."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(text + "\n")
 
 
 def is_console(log_format: LogFormat) -> bool:

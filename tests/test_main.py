@@ -40,3 +40,26 @@ def test_signal_during_the_import_of_torch_is_honoured(tmp_path: Path) -> None:
 def test_other_commands_end_at_a_signal() -> None:
     """They have nothing to save, and Ctrl-C is to work at once."""
     assert signalled_at("job.explain", "explain").returncode == -signal.SIGTERM
+
+
+def test_process_ends_at_once_with_all_that_it_has_said() -> None:
+    """Nothing is unloaded, which takes torch most of a second, and no word is lost."""
+    code = (
+        "import atexit; from job.__main__ import leave; atexit.register(print, 'late');"
+        "print('said', end=''); leave(75)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout) == (75, "said")
+
+
+def test_reader_who_has_seen_enough_is_no_error() -> None:
+    """`python -m job schema | true` ends well."""
+    command = f"set -o pipefail; {sys.executable} -m job schema | true"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
