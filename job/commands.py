@@ -56,10 +56,9 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     with stopwatch.phase("imports"):
         from job.run import run
     record = run(settings, stop, stopwatch)
-    if logs.is_console(settings.log_format):
-        from job import summary
+    from job import summary
 
-        logs.answer(summary.text(record, settings.output_dir))
+    summary.tell(record, settings.output_dir, for_people=logs.is_console(settings.log_format))
     return ExitCode.FINISHED
 
 

@@ -2,7 +2,24 @@
 
 from pathlib import Path
 
+import structlog
+
+from job import logs
 from job.record import RunRecord
+
+
+def tell(record: RunRecord, output_dir: Path, *, for_people: bool) -> None:
+    """Sum a finished run up, as lines on a terminal or as an event of the log."""
+    if for_people:
+        logs.answer(text(record, output_dir))
+        return
+    structlog.get_logger().info(
+        "finished",
+        accuracy=record.evaluation.accuracy,
+        loss=round(record.evaluation.loss, 4),
+        seconds=round(record.timings.total, 2),
+        output=str(output_dir),
+    )
 
 
 def text(record: RunRecord, output_dir: Path) -> str:

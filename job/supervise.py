@@ -64,7 +64,14 @@ def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
     tally = evaluation()
     result = session.finish_epoch(tally, time.perf_counter() - started)
     session.save()
-    log.info("epoch", **result.model_dump())
+    log.info(
+        "epoch",
+        epoch=result.epoch,
+        train_loss=round(result.train_loss, 4),
+        test_loss=round(result.test_loss, 4),
+        test_accuracy=result.test_accuracy,
+        seconds=round(result.train_seconds, 2),
+    )
     return tally
 
 

@@ -98,14 +98,18 @@ def test_finished_run_is_summed_up_for_people(
     assert json.loads(termination.PATH.read_text())["code"] == 0
 
 
-def test_finished_run_says_nothing_to_a_pipe(
+def test_finished_run_is_an_event_for_collectors(
     run_main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Collectors get events and the record, and no prose on standard output."""
+    """They get one last line with the result, and no prose on standard output."""
     _finish_before(tmp_path / "output")
 
     assert run_main() == 0
-    assert capsys.readouterr().out == ""
+    said = capsys.readouterr()
+    last = json.loads(said.err.splitlines()[-1])
+    assert said.out == ""
+    assert (last["event"], last["output"]) == ("finished", "output")
+    assert last["accuracy"] == pytest.approx(0.7222, abs=1e-4)
 
 
 def test_program_speaks_for_its_exit_code(job: Program, tmp_path: Path) -> None:
