@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from job.data.split import Batch
@@ -28,6 +29,28 @@ class Update:
     label_smoothing: float = 0.0
     dropout: float = 0.0
     seed: int = 0
+
+
+class LossSum:
+    """The loss over all images since it was last taken, summed on the device without waiting.
+
+    In float64 the sum is exact, so that it does not depend on where it was cut; mps has none.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Start at zero."""
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        self._sum = torch.zeros((), dtype=kind, device=device)
+
+    def add(self, loss: Tensor, times: float) -> None:
+        """Add `loss` (), `times` over."""
+        self._sum.add_(loss, alpha=times)
+
+    def take(self) -> float:
+        """Wait for the device, return the sum and start a new one."""
+        total = float(self._sum)
+        self._sum.zero_()
+        return total
 
 
 class Step(Protocol):

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from job.data.split import Batch
 from job.seeds import Purpose, derive
-from job.step.contract import Precision, Update
+from job.step.contract import LossSum, Precision, Update
 
 
 class EagerStep:
@@ -24,7 +24,7 @@ class EagerStep:
         self._optimizer = make_optimizer(model, update)
         self._device = next(model.parameters()).device
         self._precision = precision
-        self._loss = torch.zeros((), dtype=_sum_type(self._device), device=self._device)
+        self._loss = LossSum(self._device)
 
     def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
         """Yield after each batch."""
@@ -35,9 +35,7 @@ class EagerStep:
 
     def take_loss(self) -> float:
         """Read the sum and start a new one."""
-        total = float(self._loss)
-        self._loss.zero_()
-        return total
+        return self._loss.take()
 
     def state(self) -> dict[str, Tensor]:
         """Weights as `model.<name>`, the optimizer's tensors as `optimizer.<name>.<key>`."""
@@ -71,7 +69,7 @@ class EagerStep:
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        self._loss.add_(loss.detach(), alpha=len(images))
+        self._loss.add(loss.detach(), len(images))
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -96,10 +94,6 @@ def make_optimizer(model: nn.Module, update: Update) -> torch.optim.Optimizer:
         nesterov=update.nesterov,
         weight_decay=update.weight_decay,
     )
-
-
-def _sum_type(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

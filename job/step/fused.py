@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from job.data.split import Batch
 from job.schedule import Schedule
-from job.step.contract import Update
+from job.step.contract import LossSum, Update
 from job.step.eager import load_weights, weights_of
 
 UNKNOWN: Final = ("momentum", "weight_decay", "label_smoothing", "dropout")
@@ -43,7 +43,7 @@ class FusedStep:
         ]
         self._gradients = [torch.empty_like(output) for output in self._outputs]
         self._targets = torch.eye(layers[-1].out_features)
-        self._loss = torch.zeros((), dtype=torch.float64)
+        self._loss = LossSum(self._targets.device)
 
     @torch.no_grad()
     def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
@@ -55,9 +55,7 @@ class FusedStep:
 
     def take_loss(self) -> float:
         """Read the sum and start a new one."""
-        total = float(self._loss)
-        self._loss.zero_()
-        return total
+        return self._loss.take()
 
     def state(self) -> dict[str, Tensor]:
         """The weights, by the names that the eager step gives them, too."""
@@ -72,7 +70,7 @@ class FusedStep:
         gradients = [gradient[: len(images)] for gradient in self._gradients]
         self._forward(images, outputs)
         log_shares = outputs[-1].log_softmax(1)
-        self._loss.sub_((log_shares * one_hot).sum())
+        self._loss.add((log_shares * one_hot).sum(), -1)
         torch.sub(log_shares.exp(), one_hot, out=gradients[-1])
         self._backward([images, *outputs], gradients, -rate / len(images))
 
