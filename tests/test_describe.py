@@ -110,7 +110,7 @@ def test_device_says_what_trained_and_why(facts: Facts) -> None:
     """The reason is the preflight's, the step and the threads are those that were used."""
     device = describe.device(facts)
 
-    assert (device.type, device.gpus, device.step) == ("cpu", [], "eager")
+    assert (device.type, device.gpus, device.step) == ("cpu", [], "fused")
     assert device.reason == facts.fitness.device_reason
     assert device.threads == torch.get_num_threads()
     assert device.name == describe.device_name("cpu")
