@@ -106,6 +106,17 @@ def test_plain_commands_for_plain_settings() -> None:
     assert "JOB_" not in "".join(commands.values())
 
 
+def test_kubernetes_keeps_the_settings_of_the_manifest() -> None:
+    """What was chosen replaces them one by one, and the rest of the manifest is applied."""
+    line = _part("Run it", _explain("--device", "cpu"))["kubernetes"]
+
+    assert line == (
+        "kubectl create configmap fashion-mnist-settings --from-literal JOB_RECIPE=quickstart "
+        "--from-literal JOB_DEVICE=cpu --from-literal JOB_DATA_OFFLINE=true && kubectl apply "
+        "-f k8s/train-job.yaml -l 'app.kubernetes.io/component!=settings'"
+    )
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_command_hands_a_hostile_value_on(tmp_path: Path, door: str) -> None:
     """Pasted into a shell, the line gives the job the very value, whatever is in it."""
