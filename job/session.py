@@ -39,6 +39,7 @@ class Session:
     history: list[EpochRecord] = field(default_factory=list)
     durable: Path | None = None
     _loss_known_of: int = 0
+    _epochs_written: int | None = None
     _counted_until: float | None = None
     _saved_at: float = field(default_factory=time.perf_counter)
 
@@ -79,6 +80,7 @@ class Session:
         self.history = list(found.state.history)
         self.durable = found.folder
         self._loss_known_of = self.images_seen
+        self._epochs_written = None  # the file may be of an attempt that was killed farther on
         self._write_history()
 
     def start_clock(self) -> None:
@@ -159,8 +161,11 @@ class Session:
         )
 
     def _write_history(self) -> None:
+        if len(self.history) == self._epochs_written:
+            return
         lines = [result.model_dump() for result in self.history]
         files.write_json_lines(self.output_dir / HISTORY, lines)
+        self._epochs_written = len(self.history)
 
     def _count(self) -> None:
         if self._counted_until is not None:
