@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(1800)
 FOLDER_ROW: Final = re.compile(r"^\| `([^`]+)` \| ([\d,]+) \|", re.MULTILINE)
 MEASURE: Final = "cd /opt/venv/lib/python3*/site-packages && du -xsm nvidia/* [!n]*/ n[!v]*/ /usr"
 BUILD_TOOLS: Final = ("pip", "pip3", "gcc", "cc", "make", "git", "curl", "wget")
-COMPILED_HERE: Final = re.compile(r"^# code object from '([^']+\.py)'$", re.MULTILINE)
+COMPILED_HERE: Final = re.compile(r"^# code object from (/\S+\.py)$", re.MULTILINE)
 
 
 @pytest.fixture
