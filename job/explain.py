@@ -64,10 +64,12 @@ def _run_it(settings: Settings) -> list[str]:
     inside = [pair for name, pair in chosen.items() if name not in MOUNTED]
     here = "".join(f"{pair} " for pair in chosen.values())
     options = "".join(f"-e {pair} " for pair in inside)
+    # The image's own user could not write to a folder of whoever types this.
+    docker = 'docker run --rm --gpus all --user "$(id -u):0" -v "$PWD/output:/output"'
     return _aligned(
         (
             ("here", f"{here}python -m job"),
-            ("docker", f'docker run --rm --gpus all -v "$PWD/output:/output" {options}{IMAGE}'),
+            ("docker", f"{docker} {options}{IMAGE}"),
             ("kubernetes", _kubernetes(chosen)),
             ("slurm", f"{here}sbatch slurm/train.sh"),
         )

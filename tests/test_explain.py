@@ -102,7 +102,8 @@ def test_plain_commands_for_plain_settings() -> None:
     assert commands["here"] == "python -m job"
     assert commands["kubernetes"] == "kubectl apply -f k8s/train-job.yaml"
     assert commands["slurm"] == "sbatch slurm/train.sh"
-    assert commands["docker"].startswith("docker run --rm --gpus all ")
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert f"\nmkdir -p output\n{commands['docker']}\n" in readme
     assert "JOB_" not in "".join(commands.values())
 
 
