@@ -176,7 +176,7 @@ def _deliver(
 ) -> RunRecord:
     output, stopwatch = attempt.settings.output_dir, attempt.stopwatch
     with stopwatch.phase("artifacts"):
-        images, _ = next(trainee.test.epoch(in_order(trainee.test.images)))
+        images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
         written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
     facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
     draft = describe.record(

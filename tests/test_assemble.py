@@ -111,7 +111,7 @@ def test_pipeline_is_the_one_that_was_asked_for(
 ) -> None:
     """The quickstart's road judges in its own batches, the resident one in large ones."""
     trainee = _trainee(dataset, **settings)
-    images, _ = next(trainee.test.epoch(in_order(trainee.test.images)))
+    images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
 
     assert isinstance(trainee.session.batches, kind)
     assert isinstance(trainee.test, kind)
@@ -140,7 +140,7 @@ def test_one_hot_targets_are_given_when_asked_for(dataset: Dataset, one_hot: boo
     """Targets are (B, 10) with them and (B,) without."""
     trainee = _trainee(dataset, pipeline="dataloader", one_hot_targets=one_hot)
     for batches in (trainee.session.batches, trainee.test):
-        _, targets = next(batches.epoch(in_order(batches.images)))
+        _, targets = next(iter(batches.epoch(in_order(batches.images))))
         assert targets.shape == ((64, 10) if one_hot else (64,))
 
 

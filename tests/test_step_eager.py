@@ -1,6 +1,6 @@
 """The eager step is the quickstart's loop, and can stop anywhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -226,11 +226,11 @@ def _reference(*, one_hot: bool) -> Batches:
     return loaded(*_arrays(), BATCH_SIZE, device=CPU, one_hot=one_hot)
 
 
-def _batches() -> Iterator[Batch]:
+def _batches() -> Iterable[Batch]:
     return _resident().epoch(in_order(IMAGES))
 
 
-def _epoch(batches: Batches, *, horizontal_flip: bool = False) -> Iterator[Batch]:
+def _epoch(batches: Batches, *, horizontal_flip: bool = False) -> Iterable[Batch]:
     return batches.epoch(plan_epoch(3, 0, IMAGES, horizontal_flip=horizontal_flip))
 
 

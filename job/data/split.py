@@ -5,7 +5,7 @@ no copy to the device. `plan_epoch` is pure and computed on the CPU, so (epoch, 
 state of the data on any device.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -88,9 +88,35 @@ class Batches(Protocol):
         """Count the batches of an epoch, the smaller last one included."""
         ...
 
-    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield the batches of `plan` from the `first_batch`-th on."""
+    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterable[Batch]:
+        """Return the batches of `plan` from the `first_batch`-th on."""
         ...
+
+
+@dataclass(frozen=True)
+class ResidentEpoch:
+    """What is left of an epoch: `order` (B,), and `flips` (N,) of all images, both on the CPU.
+
+    Going through it gathers the batches; a step that gathers for itself reads the fields.
+    """
+
+    split: Split
+    order: Tensor
+    flips: Tensor | None
+    batch_size: int
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield (images, labels) on the device of the split."""
+        order = self.order.to(self.split.images.device)
+        flips = None if self.flips is None else self.flips.to(order.device)
+        for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
+            images = as_input(self.split.images[chosen])
+            if flips is not None:
+                images = mirror(images, flips[chosen])
+            labels = self.split.labels[chosen]
+            yield from zip(
+                _pieces(images, self.batch_size), _pieces(labels, self.batch_size), strict=True
+            )
 
 
 @dataclass(frozen=True)
@@ -108,18 +134,10 @@ class ResidentBatches:
     def __len__(self) -> int:
         return count_batches(self.images, self.batch_size)
 
-    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
-        """Yield (images, labels) on the device of the split."""
-        order = plan.order.to(self.split.images.device)[first_batch * self.batch_size :]
-        flips = None if plan.flips is None else plan.flips.to(order.device)
-        for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
-            images = as_input(self.split.images[chosen])
-            if flips is not None:
-                images = mirror(images, flips[chosen])
-            labels = self.split.labels[chosen]
-            yield from zip(
-                _pieces(images, self.batch_size), _pieces(labels, self.batch_size), strict=True
-            )
+    def epoch(self, plan: EpochPlan, first_batch: int = 0) -> ResidentEpoch:
+        """Return the rest of an epoch, nothing of it gathered yet."""
+        rest = plan.order[first_batch * self.batch_size :]
+        return ResidentEpoch(self.split, rest, plan.flips, self.batch_size)
 
 
 def _pieces(whole: Tensor, size: int) -> Iterator[Tensor]:
