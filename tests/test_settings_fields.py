@@ -28,6 +28,9 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     "JOB_KEEP_CHECKPOINTS": (),
     "JOB_MIN_ACCURACY": (),
     "JOB_PROCESSES_PER_NODE": (),
+    "JOB_NODES": (),
+    "JOB_MASTER_ADDRESS": (),
+    "JOB_MASTER_PORT": (),
     "JOB_STOP_FILE": (),
     "JOB_LOG_FORMAT": ("auto", "console", "json"),
     "JOB_LOG_LEVEL": ("debug", "info", "warning", "error"),
@@ -47,7 +50,9 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "checkpoint_every_seconds": ([1e-6, 1e9], [0.0, -1.0, NAN, INFINITY]),
     "keep_checkpoints": ([2, 100], [1, 0]),
     "min_accuracy": ([0.0, 1.0, None], [-0.1, 1.1, NAN]),
-    "processes_per_node": (["auto", 1], [0, -1, 2, "all"]),
+    "processes_per_node": (["auto", 1, 8], [0, -1, "all"]),
+    "nodes": ([1, 4096], [0, -1]),
+    "master_port": ([1, 65_535, None], [0, 65_536]),
 }
 INSIDE = [(name, value) for name, (good, _) in BOUNDS.items() for value in good]
 OUTSIDE = [(name, value) for name, (_, bad) in BOUNDS.items() for value in bad]
@@ -91,7 +96,7 @@ def test_value_beyond_a_bound_is_refused(name: str, value: object) -> None:
     [
         ({"nesterov": True}, "JOB_NESTEROV=true needs JOB_MOMENTUM above 0"),
         ({"one_hot_targets": True}, "JOB_ONE_HOT_TARGETS=true needs JOB_PIPELINE=dataloader"),
-        ({"processes_per_node": 2}, "JOB_PROCESSES_PER_NODE=2: allowed is auto or 1"),
+        ({"processes_per_node": 0}, "JOB_PROCESSES_PER_NODE=0: allowed is auto or an integer"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(values: dict[str, Any], fault: str) -> None:

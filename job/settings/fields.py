@@ -115,7 +115,7 @@ class Settings(EnvironmentSettings):
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32", description="arithmetic of the matrix products; tf32 needs cuda"
     )
-    step: Literal["auto", "eager", "fused"] = Field(
+    step: Literal["auto", "eager", "fused", "graph"] = Field(
         "auto", description="implementation of a training step; auto is the fastest that fits"
     )
     pipeline: Literal["resident", "dataloader"] = Field(
@@ -143,6 +143,15 @@ class Settings(EnvironmentSettings):
     processes_per_node: Literal["auto"] | int = Field(
         "auto", description="training processes on this node; auto is one for each visible GPU"
     )
+    nodes: int = Field(
+        1, ge=1, description="nodes of the run; a pod of an Indexed Job is one by its index"
+    )
+    master_address: str | None = Field(
+        None, description="host of rank 0, where nothing else says it"
+    )
+    master_port: int | None = Field(
+        None, ge=1, le=65_535, description="TCP port of rank 0; 29500, or one by Slurm's job number"
+    )
     stop_file: Path | None = Field(
         None, description="a file whose appearance asks for a stop, like SIGTERM"
     )
@@ -168,10 +177,10 @@ class Settings(EnvironmentSettings):
             raise ValueError("JOB_NESTEROV=true needs JOB_MOMENTUM above 0")
         if self.one_hot_targets and self.pipeline != "dataloader":
             raise ValueError("JOB_ONE_HOT_TARGETS=true needs JOB_PIPELINE=dataloader")
-        if self.processes_per_node not in ("auto", 1):
+        if self.processes_per_node != "auto" and self.processes_per_node < 1:
             raise ValueError(
-                f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or 1; "
-                "more than one process is not built yet"
+                f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or an integer "
+                "at least 1"
             )
         return self
 

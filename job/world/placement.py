@@ -1,0 +1,65 @@
+"""Where a process stands among those of its run: as values, which `location` finds."""
+
+from dataclasses import dataclass
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A rank. All numbers count from 0; `node` is the rank of its node.
+
+    Rank 0 is met at `master_address`:`master_port`. `store_is_there`: torchrun's agent holds the
+    store at that port, for the `attempt`-th time that it has started its ranks.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    node: int
+    nodes: int
+    master_address: str
+    master_port: int
+    source: str
+    store_is_there: bool = False
+    attempt: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one rank that writes files."""
+        return self.rank == 0
+
+    def device_index(self, visible: int) -> int:
+        """The device of this rank; Slurm may show each rank only its own, as number 0."""
+        return self.local_rank % visible
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node whose ranks are not started yet; `processes` is None where nothing says how many.
+
+    `master_port` is None on the only node of a run, where any free port will do.
+    """
+
+    rank: int
+    count: int
+    master_address: str
+    master_port: int | None
+    source: str
+    processes: int | None = None
+
+    def placement(self, local_rank: int, local_size: int) -> Placement:
+        """The place of one of `local_size` ranks of this node, if every node has as many."""
+        return Placement(
+            rank=self.rank * local_size + local_rank,
+            size=self.count * local_size,
+            local_rank=local_rank,
+            local_size=local_size,
+            node=self.rank,
+            nodes=self.count,
+            master_address=self.master_address,
+            master_port=self.master_port or 0,
+            source=self.source,
+        )

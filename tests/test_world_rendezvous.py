@@ -1,0 +1,209 @@
+"""Claims about `job.world.rendezvous`, with a real store on the loopback."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from torch.distributed.distributed_c10d import Store
+
+from job.errors import InterruptedRunError, JobError, SettingsError, UnfitNodeError
+from job.launch.launcher import free_port
+from job.stop import StopFlag
+from job.world import Placement
+from job.world.patience import Limits, Patience
+from job.world.placement import LOOPBACK
+from job.world.rendezvous import await_master, host_of, meet, open_store, tell_loss, told_loss
+from rank_processes import places
+
+LIMITS = Limits(silence=5.0)
+HOST = socket.gethostname()
+
+
+def patience(seconds: float = 20.0, stop: StopFlag | None = None) -> Patience:
+    """Enough for ranks of one process."""
+    return Patience(seconds, stop or StopFlag())
+
+
+def unknown_for(tries: int) -> tuple[Callable[[str], object], list[str]]:
+    """A name server that learns a name late, and what it was asked for."""
+    asked: list[str] = []
+
+    def resolve(name: str) -> object:
+        asked.append(name)
+        if len(asked) <= tries:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return LOOPBACK
+
+    return resolve, asked
+
+
+def opened(place: Placement) -> Store:
+    """The store as this rank sees it."""
+    return open_store(place, patience(), LIMITS)
+
+
+def met(placed: list[Placement], device_types: list[str]) -> list[JobError | None]:
+    """What each rank that meets the others, each in its thread, is refused for."""
+
+    def come(place: Placement, device_type: str) -> JobError | None:
+        try:
+            meet(stores[place.rank], place, device_type, patience(3.0))
+        except JobError as error:
+            tell_loss(stores[place.rank], error.seen)
+            return error
+        return None
+
+    stores = {place.rank: opened(place) for place in placed}
+    with ThreadPoolExecutor(len(placed)) as pool:
+        return list(pool.map(come, placed, device_types))
+
+
+def test_name_of_rank_0_may_become_known_late() -> None:
+    """It is asked for again and again, because a name server may remember that it was unknown."""
+    resolve, asked = unknown_for(4)
+    place = places(1)[0]
+    with socket.create_server((LOOPBACK, place.master_port)):
+        await_master(place, patience(), resolve)
+
+    assert asked == [LOOPBACK] * 5
+
+
+def test_name_that_stays_unknown_is_told() -> None:
+    """The error has the name, and what the resolver said of it."""
+    resolve, _ = unknown_for(1000)
+    with pytest.raises(InterruptedRunError) as caught:
+        await_master(places(1)[0], patience(0.3), resolve)
+
+    assert f"the name {LOOPBACK} to be known" in caught.value.seen
+    assert "Name or service not known" in caught.value.seen
+
+
+def test_rank_0_may_answer_late() -> None:
+    """Its container may still be starting when its name is known."""
+    place = places(1)[0]
+    listeners: list[socket.socket] = []
+
+    def listen() -> None:
+        listeners.append(socket.create_server((LOOPBACK, place.master_port)))
+
+    timer = threading.Timer(0.6, listen)
+    timer.start()
+    began = time.monotonic()
+    await_master(place, patience())
+    timer.join()
+    listeners[0].close()
+
+    assert time.monotonic() - began >= 0.5
+
+
+def test_rank_0_that_never_answers_is_told() -> None:
+    """With its address, so that a firewall or a wrong name is thought of."""
+    place = places(1)[0]
+    with pytest.raises(InterruptedRunError, match=f"at {LOOPBACK}:{place.master_port}"):
+        await_master(place, patience(0.3))
+
+
+def test_stop_ends_the_wait_for_rank_0() -> None:
+    """A pod that is taken away while it waits leaves at once."""
+    stop = StopFlag()
+    threading.Timer(0.3, stop.request, ["SIGTERM"]).start()
+    began = time.monotonic()
+    with pytest.raises(InterruptedRunError, match="SIGTERM"):
+        await_master(places(1)[0], patience(60.0, stop))
+
+    assert time.monotonic() - began < 2.0
+
+
+def test_port_that_is_taken_is_waited_for() -> None:
+    """The attempt before may still be leaving."""
+    place = places(1)[0]
+    taken = socket.create_server(("", place.master_port), family=socket.AF_INET)
+    threading.Timer(0.5, taken.close).start()
+    store = opened(place)
+    store.set("key", "value")
+
+    assert store.get("key") == b"value"
+
+
+def test_port_that_stays_taken_is_told() -> None:
+    """With its number."""
+    place = places(1)[0]
+    with (
+        socket.create_server(("", place.master_port)),
+        pytest.raises(InterruptedRunError, match=f"in vain for port {place.master_port}"),
+    ):
+        open_store(place, patience(0.3), LIMITS)
+
+
+def test_store_of_torchruns_agent_serves_each_attempt_anew() -> None:
+    """Rank 0 opens none then, and what was said in the first attempt is gone in the second."""
+    agent, *_ = places(1)
+    held = opened(replace(agent, attempt=7))
+    first, second = (replace(agent, store_is_there=True, attempt=each) for each in (0, 1))
+    opened(first).set("key", "value")
+
+    assert opened(first).check(["key"])
+    assert not opened(second).check(["key"])
+    assert not held.check(["key"])
+
+
+def test_ranks_of_one_mind_meet() -> None:
+    """All know each other's hosts then."""
+    placed = places(3)
+    assert met(placed, ["cpu"] * 3) == [None] * 3
+
+
+def test_rank_that_counts_otherwise_is_refused() -> None:
+    """Nodes with unlike numbers of GPUs would wait for each other in vain; both are told."""
+    two, three = places(2), places(3)
+    third = replace(three[2], master_port=two[0].master_port)
+    refused = met([two[0], third], ["cpu", "cpu"])
+
+    assert isinstance(refused[1], SettingsError)
+    assert refused[1].seen == f"rank 2 on {HOST} is one of 3, and rank 0 on {HOST} one of 2"
+    assert isinstance(refused[0], InterruptedRunError)
+    assert refused[0].seen == refused[1].seen
+
+
+def test_rank_on_another_device_is_refused() -> None:
+    """A node that lost its GPU would train on its CPU, and all others wait for it."""
+    refused = met(places(2), ["cuda", "cpu"])
+
+    assert isinstance(refused[1], UnfitNodeError)
+    assert refused[1].seen == f"rank 1 on {HOST} has cpu, and rank 0 on {HOST} has cuda"
+    assert isinstance(refused[0], InterruptedRunError)
+
+
+def test_ranks_that_do_not_come_are_named() -> None:
+    """The first of them, if they are many."""
+    place = places(12)[0]
+    with pytest.raises(InterruptedRunError, match="ranks 1, 2, 3, 4, 5, 6, 7, 8, 3 more of 12"):
+        meet(opened(place), place, "cpu", patience(0.3))
+
+
+def test_rank_waits_for_what_rank_0_has_to_say() -> None:
+    """The store of torchrun is there before any rank is."""
+    agent = places(2)[1]
+    held = open_store(replace(agent, rank=0), patience(), LIMITS)
+    assert not held.check(["size"])
+    with pytest.raises(InterruptedRunError, match="rank 0 to say its size"):
+        meet(opened(agent), agent, "cpu", patience(0.3))
+
+
+def test_first_loss_that_is_told_counts() -> None:
+    """Whoever leaves because of it is not blamed."""
+    store = opened(places(1)[0])
+    assert told_loss(store) is None
+    assert tell_loss(store, "rank 1") == "rank 1"
+    assert tell_loss(store, "rank 2") == "rank 1"
+    assert told_loss(store) == "rank 1"
+    assert host_of(store, 5) == "?"
+
+
+def test_free_port_is_free() -> None:
+    """Nothing else listens there."""
+    socket.create_server((LOOPBACK, free_port())).close()
