@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 DATA_DIR := data
 FIRST_FILE := train-images-idx3-ubyte.gz
 SYSTEM_DATA := /usr/share/datasets/fashion-mnist
-SHELL_FILES := .ci/run entrypoint.sh
+SHELL_FILES := .ci/run entrypoint.sh $(wildcard slurm/*.sh)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)
 IMAGE := fashion-mnist-job:$(VERSION)
 CPU_BASE_IMAGE ?= ubuntu:24.04
@@ -67,6 +67,18 @@ image-run: ## Run the image on this machine's GPUs into output/ (GPU_OPTIONS= fo
 .PHONY: test-image
 test-image: venv ## Build the image and run it under docker and podman (root, 25 GB, ten minutes)
 	$(PY) -m pytest tests/image
+
+.PHONY: test-gpu
+test-gpu: venv ## Run what needs a GPU that torch can use (it fails without one)
+	$(PY) -m pytest tests/gpu
+
+.PHONY: slurm-cluster
+slurm-cluster: venv ## Open a shell on a Slurm cluster of four virtual nodes (root, Debian's slurm packages)
+	@PYTHONPATH=.:tests $(PY) tests/slurm/slurm_shell.py
+
+.PHONY: test-slurm
+test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (six minutes)
+	$(PY) -m pytest tests/slurm
 
 .PHONY: parity
 parity: venv data ## Measure docs/parity.md anew (more than half an hour on two cores)

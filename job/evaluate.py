@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from job.data.split import Batch
+from job.layers import forward_of
+from job.world import World
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,18 @@ class Tally:
 def evaluate(model: nn.Module, batches: Iterable[Batch], classes: int) -> Tally:
     """Tally `model` over `batches` of (images, labels or one-hot targets), without gradients."""
     model.eval()
+    forward = forward_of(model)
     tally = Tally.empty(classes)
     with torch.inference_mode():
         for images, targets in batches:
-            tally = tally.merge(_tally(model(images), targets, classes))
+            tally = tally.merge(_tally(forward(images), targets, classes))
     return tally
+
+
+def merge_all(tally: Tally, world: World) -> Tally:
+    """Return the tally of the images of all ranks, on each of them."""
+    loss_sum = world.sum(torch.tensor(tally.loss_sum, dtype=torch.float64))
+    return Tally(float(loss_sum), world.sum(tally.confusion.clone()))
 
 
 def _tally(logits: Tensor, targets: Tensor, classes: int) -> Tally:

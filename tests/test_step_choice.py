@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from job.errors import SettingsError
-from job.model import build
+from job.model import NeuralNetwork, build
 from job.schedule import constant
-from job.step import Precision, Step, Update, make_step, require_supported
+from job.step import Precision, Step, Update, choice, make_step, require_supported
 from job.step.choice import Kind
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 QUICKSTART = Update("sgd", constant(1e-3))
 NESTEROV = Update("sgd", constant(1e-3), momentum=0.9, nesterov=True)
 
@@ -19,11 +20,25 @@ def pick(kind: Kind, update: Update = QUICKSTART, precision: Precision = "fp32")
     return make_step(build(0, 0.0, CPU), update, 64, kind=kind, precision=precision)
 
 
+def pick_on_a_gpu(
+    kind: Kind,
+    update: Update = QUICKSTART,
+    precision: Precision = "fp32",
+    *,
+    resident: bool = True,
+) -> Step:
+    """The step for tensors that have a GPU as their device, and no values."""
+    with FakeTensorMode(), CUDA:
+        return make_step(
+            NeuralNetwork(), update, 64, kind=kind, precision=precision, resident=resident
+        )
+
+
 def test_auto_is_the_fastest_step_that_fits() -> None:
     """Plain SGD is fused; what the fused step does not know goes the eager way."""
     assert pick("auto").name == "fused"
     assert pick("auto", NESTEROV).name == "eager"
-    assert pick("auto", precision="bf16").name == "eager"
+    assert pick("auto", precision="bf16").name == "fused"
 
 
 @pytest.mark.parametrize("kind", ["eager", "fused"])
@@ -32,16 +47,59 @@ def test_step_that_was_named_is_taken(kind: Kind) -> None:
     assert pick(kind).name == kind
 
 
+def test_fused_step_that_does_not_fit_is_refused() -> None:
+    """Asked for by name it is not silently another one."""
+    with pytest.raises(SettingsError, match="JOB_STEP=fused with JOB_MOMENTUM"):
+        pick("fused", NESTEROV)
+    with pytest.raises(SettingsError, match="JOB_STEP=fused with the device cuda"):
+        pick_on_a_gpu("fused")
+
+
+def test_auto_takes_no_step_on_a_gpu_that_no_gpu_has_seen() -> None:
+    """The graph step joins it when `make test-gpu` has passed."""
+    assert pick_on_a_gpu("auto").name == "eager"
+
+
+def test_auto_takes_what_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the graph step counts as proven it is taken where it fits, and only there."""
+    monkeypatch.setattr(choice, "AUTOMATIC", ("fused", "graph"))
+
+    assert pick("auto").name == "fused"
+    assert pick_on_a_gpu("auto").name == "graph"
+    assert pick_on_a_gpu("auto", NESTEROV).name == "eager"
+    assert pick_on_a_gpu("auto", precision="bf16").name == "eager"
+    assert pick_on_a_gpu("auto", resident=False).name == "eager"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_graph_step_is_taken_on_a_gpu_when_it_is_named(precision: Precision) -> None:
+    """It knows both arithmetics of a GPU's fp32 numbers."""
+    assert pick_on_a_gpu("graph", precision=precision).name == "graph"
+
+
 @pytest.mark.parametrize(
-    ("update", "precision", "named"),
-    [(NESTEROV, "fp32", "JOB_MOMENTUM"), (QUICKSTART, "bf16", "JOB_PRECISION=bf16")],
+    ("update", "precision", "resident", "named"),
+    [
+        (NESTEROV, "fp32", True, "JOB_MOMENTUM"),
+        (QUICKSTART, "bf16", True, "JOB_PRECISION=bf16"),
+        (QUICKSTART, "fp32", False, "JOB_PIPELINE=dataloader"),
+    ],
 )
-def test_fused_step_that_does_not_fit_is_refused(
-    update: Update, precision: Precision, named: str
+def test_graph_step_that_does_not_fit_is_refused(
+    update: Update, precision: Precision, resident: bool, named: str
 ) -> None:
     """Asked for by name it is not silently another one."""
-    with pytest.raises(SettingsError, match=f"JOB_STEP=fused with {named}"):
-        pick("fused", update, precision)
+    with pytest.raises(SettingsError, match=f"JOB_STEP=graph with {named}"):
+        pick_on_a_gpu("graph", update, precision, resident=resident)
+
+
+def test_graph_step_is_refused_without_a_gpu() -> None:
+    """A CPU has no graphs; the error says what to set instead."""
+    with pytest.raises(SettingsError, match="JOB_STEP=graph with the device cpu") as caught:
+        pick("graph")
+
+    assert "cuda" in caught.value.allowed
+    assert "JOB_STEP=auto" in caught.value.fix
 
 
 @pytest.mark.parametrize("device_type", ["cpu", "mps"])

@@ -11,7 +11,7 @@ from torch.nn import functional
 from job.data.split import Batch, ResidentBatches, Split, plan_epoch
 from job.model import build
 from job.schedule import constant, one_cycle
-from job.step import Step, Update
+from job.step import Precision, Step, Update
 from job.step.eager import EagerStep, weights_of
 from job.step.fused import FusedStep, what_fused_lacks
 
@@ -33,12 +33,12 @@ def batches(first: int = 0, *, one_hot: bool = False) -> Iterator[Batch]:
         yield inputs, functional.one_hot(targets, 10).float() if one_hot else targets
 
 
-def pair() -> tuple[Step, Step]:
+def pair(precision: Precision = "fp32") -> tuple[Step, Step]:
     """An eager and a fused step over equal networks."""
     update = Update("sgd", one_cycle(RATE, 32))
     return (
-        EagerStep(build(0, 0.0, CPU), update, "fp32"),
-        FusedStep(build(0, 0.0, CPU), update.schedule, BATCH_SIZE),
+        EagerStep(build(0, 0.0, CPU), update, precision),
+        FusedStep(build(0, 0.0, CPU), update.schedule, precision),
     )
 
 
@@ -63,10 +63,28 @@ def test_fused_step_equals_the_eager_step_after_an_epoch() -> None:
     assert fused.take_loss() == pytest.approx(eager.take_loss(), rel=1e-6)
 
 
+def test_fused_step_in_bf16_is_as_near_to_fp32_as_autocast_is() -> None:
+    """Both round the same products to eight bits; neither drifts farther than twice the other."""
+    exact, _ = pair()
+    eager, fused = pair("bf16")
+    wanted = go(exact, batches())
+    error_of_autocast = farthest(go(eager, batches()), wanted)
+
+    assert 10 * TOLERANCE < farthest(go(fused, batches()), wanted) < 2 * error_of_autocast
+    assert fused.take_loss() == pytest.approx(eager.take_loss(), rel=1e-3)
+
+
+def test_weights_stay_fp32_in_bf16() -> None:
+    """What is saved has the same type in every precision, and so do the small updates."""
+    _, fused = pair("bf16")
+
+    assert {value.dtype for value in go(fused, batches()).values()} == {torch.float32}
+
+
 def test_tolerance_would_notice_a_forgotten_term() -> None:
     """An epoch at another rate is far outside of it, so the claim above can fail."""
     _, fused = pair()
-    other = FusedStep(build(0, 0.0, CPU), constant(RATE / 20), BATCH_SIZE)
+    other = FusedStep(build(0, 0.0, CPU), constant(RATE / 20), "fp32")
 
     assert farthest(go(fused, batches()), go(other, batches())) > 100 * TOLERANCE
 
@@ -78,9 +96,10 @@ def test_one_hot_targets_are_labels() -> None:
     assert farthest(go(labels, batches()), go(one_hot, batches(one_hot=True))) == 0
 
 
-def test_resumed_epoch_equals_a_whole_one() -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumed_epoch_equals_a_whole_one(precision: Precision) -> None:
     """State and load in the middle of an epoch lose nothing, to the bit."""
-    (_, whole), (_, half), (_, resumed) = pair(), pair(), pair()
+    (_, whole), (_, half), (_, resumed) = pair(precision), pair(precision), pair(precision)
     go(half, (batch for number, batch in enumerate(batches()) if number < 7))
     resumed.load({name: value.clone() for name, value in half.state().items()})
 
@@ -90,7 +109,7 @@ def test_resumed_epoch_equals_a_whole_one() -> None:
 def test_model_that_is_evaluated_is_the_one_that_is_trained() -> None:
     """The step works on the network's own tensors."""
     network = build(0, 0.0, CPU)
-    step = FusedStep(network, constant(RATE), BATCH_SIZE)
+    step = FusedStep(network, constant(RATE), "fp32")
     trained = go(step, batches())
 
     assert farthest(weights_of(network), trained) == 0

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import FashionMNIST, VisionDataset
 from torchvision.transforms import Lambda, ToTensor
 
-from job.data.split import Batch, EpochPlan, count_batches, mirror
+from job.data.split import WHOLE, Batch, EpochPlan, Share, count_batches, mirror
 
 CLASSES = len(FashionMNIST.classes)
 
@@ -43,6 +43,7 @@ class LoadedBatches:
     dataset: VerifiedFashionMNIST
     batch_size: int
     device: torch.device
+    share: Share = WHOLE
 
     @property
     def images(self) -> int:
@@ -54,25 +55,27 @@ class LoadedBatches:
 
     def epoch(self, plan: EpochPlan, first_batch: int = 0) -> Iterator[Batch]:
         """Yield (images, targets); no worker processes, which would inherit SIGTERM and break."""
-        rest = plan.order[first_batch * self.batch_size :]
-        loader: DataLoader[Batch] = DataLoader(Subset(self.dataset, rest.tolist()), self.batch_size)
-        flips = None if plan.flips is None else plan.flips[rest].split(self.batch_size)
+        rest = self.share.of(plan.order[first_batch * self.batch_size :], self.batch_size)
+        size = self.batch_size // self.share.size
+        loader: DataLoader[Batch] = DataLoader(Subset(self.dataset, rest.tolist()), size)
+        flips = None if plan.flips is None else plan.flips[rest].split(size)
         for number, (images, targets) in enumerate(loader):
             chosen = images if flips is None else mirror(images, flips[number])
             yield chosen.to(self.device), targets.to(self.device)
 
 
-def loaded(
+def loaded(  # noqa: PLR0913  # what a loader is made of
     images: NDArray[Any],
     labels: NDArray[Any],
     batch_size: int,
     *,
     device: torch.device,
     one_hot: bool,
+    share: Share = WHOLE,
 ) -> LoadedBatches:
     """Wrap images (N, 28, 28) and labels (N,); `one_hot` targets are (B, 10) float32."""
     dataset = VerifiedFashionMNIST(images, labels, Lambda(_one_hot) if one_hot else None)
-    return LoadedBatches(dataset, batch_size, device)
+    return LoadedBatches(dataset, batch_size, device, share)
 
 
 def _one_hot(label: int) -> Tensor:

@@ -81,7 +81,7 @@ class Batches(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many images a batch has, but for the last one."""
+        """How many images a batch of all ranks has, but for the last one."""
         ...
 
     def __len__(self) -> int:
@@ -110,21 +110,53 @@ class ResidentEpoch:
         order = self.order.to(self.split.images.device)
         flips = None if self.flips is None else self.flips.to(order.device)
         for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
-            images = as_input(self.split.images[chosen])
+            images = as_input(self.split.images.index_select(0, chosen))
             if flips is not None:
                 images = mirror(images, flips[chosen])
-            labels = self.split.labels[chosen]
+            labels = self.split.labels.index_select(0, chosen)
             yield from zip(
                 _pieces(images, self.batch_size), _pieces(labels, self.batch_size), strict=True
             )
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part that one of several ranks has of every batch."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, order: Tensor, batch_size: int) -> Tensor:
+        """Return this rank's images of `order` (N,), in batches of `batch_size / size`.
+
+        Of the smaller last batch, too, no rank has more than one image less than another.
+        """
+        whole = len(order) // batch_size * batch_size
+        batches = order[:whole].view(-1, self.size, batch_size // self.size)[:, self.rank]
+        return torch.cat([batches.flatten(), order[whole:][self.rank :: self.size]])
+
+    def fits(self, images: int, batch_size: int) -> bool:
+        """Whether every rank has as many images of a whole batch, and some of the last one."""
+        return batch_size % self.size == 0 and (images % batch_size or batch_size) >= self.size
+
+    def fit(self, images: int, batch_size: int) -> int:
+        """Return `batch_size`, or where that does not fit one near it that cuts more evenly."""
+        if self.fits(images, batch_size):
+            return batch_size
+        parts = count_batches(images, batch_size)
+        return count_batches(images, parts * self.size) * self.size
+
+
+WHOLE: Final = Share()
+
+
+@dataclass(frozen=True)
 class ResidentBatches:
-    """Batches gathered from a split that lies on the device."""
+    """Batches gathered from a split that lies on the device; `batch_size` is that of all ranks."""
 
     split: Split
     batch_size: int
+    share: Share = WHOLE
 
     @property
     def images(self) -> int:
@@ -136,8 +168,8 @@ class ResidentBatches:
 
     def epoch(self, plan: EpochPlan, first_batch: int = 0) -> ResidentEpoch:
         """Return the rest of an epoch, nothing of it gathered yet."""
-        rest = plan.order[first_batch * self.batch_size :]
-        return ResidentEpoch(self.split, rest, plan.flips, self.batch_size)
+        rest = self.share.of(plan.order[first_batch * self.batch_size :], self.batch_size)
+        return ResidentEpoch(self.split, rest, plan.flips, self.batch_size // self.share.size)
 
 
 def _pieces(whole: Tensor, size: int) -> Iterator[Tensor]:

@@ -1,6 +1,6 @@
 """Picks the implementation of the step for a device, an update and a precision."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import nn
@@ -9,37 +9,80 @@ from job.errors import SettingsError
 from job.step.contract import Precision, Step, Update
 from job.step.eager import EagerStep
 from job.step.fused import FusedStep, what_fused_lacks
+from job.step.graph import GraphStep
+from job.step.shared import SharedStep
+from job.world import ALONE, World
 
-Kind = Literal["auto", "eager", "fused"]
+Kind = Literal["auto", "eager", "fused", "graph"]
+FastKind = Literal["fused", "graph"]
+
+# What `auto` may pick before "eager". No GPU has seen "graph" yet: it joins these when `make
+# test-gpu` has passed on one.
+AUTOMATIC: Final[tuple[FastKind, ...]] = ("fused",)
+ALLOWED: Final[dict[FastKind, str]] = {
+    "fused": "plain SGD in fp32 or bf16 on the cpu",
+    "graph": "plain SGD in fp32 or tf32 on cuda, with JOB_PIPELINE=resident",
+}
 
 
-def make_step(
-    model: nn.Module, update: Update, batch_size: int, *, kind: Kind, precision: Precision
+def make_step(  # noqa: PLR0913  # the values that decide, and no more
+    model: nn.Module,
+    update: Update,
+    batch_size: int,
+    *,
+    kind: Kind,
+    precision: Precision,
+    resident: bool = True,
+    world: World = ALONE,
 ) -> Step:
     """Return the step named `kind`; `auto` is the fastest one proven for what is asked.
 
-    Raises `SettingsError` for a step that does not know the update, the precision or the device.
+    `resident` says whether the batches come from a split on the device. Raises `SettingsError` for
+    a step that does not know the update, the precision, the device or the pipeline.
     """
     device = next(model.parameters()).device
     require_supported(precision, device.type)
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    obstacle = _obstacle_to_fusing(update, precision, device)
-    if kind == "fused" and obstacle:
+    obstacles: dict[FastKind, str] = {
+        "fused": _obstacle_to_fusing(update, device),
+        "graph": _obstacle_to_graph(update, precision, device, resident=resident),
+    }
+    if world.size > 1:
+        obstacles = dict.fromkeys(obstacles, f"{world.size} ranks")
+    if kind in ("fused", "graph") and obstacles[kind]:
         raise SettingsError(
-            f"JOB_STEP=fused with {obstacle}",
-            allowed="plain SGD in fp32 on the cpu",
+            f"JOB_STEP={kind} with {obstacles[kind]}",
+            allowed=ALLOWED[kind],
             fix="set JOB_STEP=auto, which picks the fastest step that fits",
         )
-    if kind == "eager" or obstacle:
-        return EagerStep(model, update, precision)
-    return FusedStep(model, update.schedule, batch_size)
+    if kind == "auto":
+        kind = next((fast for fast in AUTOMATIC if not obstacles[fast]), "eager")
+    if kind == "fused":
+        return FusedStep(model, update.schedule, precision)
+    if kind == "graph":
+        return GraphStep(model, update.schedule, batch_size)
+    return _eager(model, update, precision, world)
 
 
-def _obstacle_to_fusing(update: Update, precision: Precision, device: torch.device) -> str:
-    if device.type != "cpu":
+def _eager(model: nn.Module, update: Update, precision: Precision, world: World) -> Step:
+    if world.size > 1:
+        return SharedStep(model, update, precision, world)
+    return EagerStep(model, update, precision)
+
+
+def _obstacle_to_fusing(update: Update, device: torch.device) -> str:
+    return f"the device {device.type}" if device.type != "cpu" else what_fused_lacks(update)
+
+
+def _obstacle_to_graph(
+    update: Update, precision: Precision, device: torch.device, *, resident: bool
+) -> str:
+    if device.type != "cuda":
         return f"the device {device.type}"
-    if precision != "fp32":
-        return f"JOB_PRECISION={precision}"
+    if precision == "bf16":
+        return "JOB_PRECISION=bf16"
+    if not resident:
+        return "JOB_PIPELINE=dataloader"
     return what_fused_lacks(update)
 
 

@@ -59,17 +59,30 @@ class EagerStep:
 
     def _advance(self, images: Tensor, targets: Tensor, step: int) -> None:
         if self._update.dropout:
-            torch.manual_seed(derive(self._update.seed, Purpose.DROPOUT, step))
+            torch.manual_seed(derive(self._update.seed, Purpose.DROPOUT, self._draw(step)))
         for group in self._optimizer.param_groups:
             group["lr"] = self._update.schedule(step)
-        with _autocast(self._device, self._precision):
-            loss = functional.cross_entropy(
-                self._model(images), targets, label_smoothing=self._update.label_smoothing
-            )
+        self._learn(images, targets)
+
+    def _draw(self, step: int) -> int:
+        """Return the number of the dropout mask of `step`."""
+        return step
+
+    def _learn(self, images: Tensor, targets: Tensor) -> None:
+        loss = self._loss_of(images, targets, "mean")
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         self._loss.add(loss.detach(), len(images))
+
+    def _loss_of(self, images: Tensor, targets: Tensor, reduction: str) -> Tensor:
+        with _autocast(self._device, self._precision):
+            return functional.cross_entropy(
+                self._model(images),
+                targets,
+                reduction=reduction,
+                label_smoothing=self._update.label_smoothing,
+            )
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

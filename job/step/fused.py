@@ -1,8 +1,7 @@
-"""Plain SGD on the quickstart's network by hand: kept buffers, and the update inside the products.
+"""Plain SGD on the quickstart's network by hand, without the bookkeeping of autograd.
 
-The mathematics is the eager step's; what goes is the bookkeeping. No graph is recorded, nothing is
-allocated in a step, and a weight's gradient never exists: `W += -rate / n * d.T @ x` is one matrix
-product that adds to the weight in place. Rounding differs from the eager step in that addition.
+The mathematics is the eager step's; no graph is recorded, the update is part of the backward pass,
+and the sums are rounded in another order.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from job.data.split import Batch
+from job.layers import Bf16Layer, Fp32Layer, Layer, go_through, linear_layers
 from job.schedule import Schedule
-from job.step.contract import LossSum, Update
+from job.step.contract import LossSum, Precision, Update
 from job.step.eager import load_weights, weights_of
 
 UNKNOWN: Final = ("momentum", "weight_decay", "label_smoothing", "dropout")
@@ -27,22 +27,19 @@ def what_fused_lacks(update: Update) -> str:
 
 
 class FusedStep:
-    """The three layers forward, then backward, each update folded into its product."""
+    """The three layers forward, then backward, each updated as soon as it was passed."""
 
     name = "fused"
 
-    def __init__(self, model: nn.Module, schedule: Schedule, batch_size: int) -> None:
-        """Train `model` in place; its linear layers are 784-512-512-10 or of other widths."""
+    def __init__(self, model: nn.Module, schedule: Schedule, precision: Precision) -> None:
+        """Train `model` in place, on the CPU; its linear layers are 784-512-512-10."""
         self._model = model
         self._schedule = schedule
-        layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-        self._layers = [(layer.weight.data, layer.bias.data) for layer in layers]
-        # Of each layer: what comes out of it, and the gradient of the loss by that.
-        self._outputs = [
-            layer.bias.data.new_empty(batch_size, layer.out_features) for layer in layers
-        ]
-        self._gradients = [torch.empty_like(output) for output in self._outputs]
-        self._targets = torch.eye(layers[-1].out_features)
+        self._kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        linear = linear_layers(model)
+        made = Bf16Layer if precision == "bf16" else Fp32Layer
+        self._layers: list[Layer] = [made(layer) for layer in linear]
+        self._targets = torch.eye(linear[-1].out_features)
         self._loss = LossSum(self._targets.device)
 
     @torch.no_grad()
@@ -66,34 +63,23 @@ class FusedStep:
         load_weights(self._model, state)
 
     def _advance(self, images: Tensor, one_hot: Tensor, rate: float) -> None:
-        outputs = [output[: len(images)] for output in self._outputs]
-        gradients = [gradient[: len(images)] for gradient in self._gradients]
-        self._forward(images, outputs)
-        log_shares = outputs[-1].log_softmax(1)
-        self._loss.add((log_shares * one_hot).sum(), -1)
-        torch.sub(log_shares.exp(), one_hot, out=gradients[-1])
-        self._backward([images, *outputs], gradients, -rate / len(images))
+        *inputs, logits = go_through(self._layers, images.to(self._kind))
+        log_shares = logits.to(torch.float32).log_softmax(1)
+        gradients = self._backward(inputs, log_shares.exp().sub_(one_hot).to(self._kind))
+        parts = zip(self._layers, gradients, inputs, strict=True)
+        for layer, gradient, below in reversed(list(parts)):  # the next step starts with the first
+            layer.descend(gradient, below, -rate / len(images))
+        self._loss.add(log_shares.mul_(one_hot).sum(), -1)
 
-    def _forward(self, images: Tensor, outputs: list[Tensor]) -> None:
-        inputs = images
-        for (weight, bias), output in zip(self._layers, outputs, strict=True):
-            torch.addmm(bias, inputs, weight.t(), out=output)
-            if output is not outputs[-1]:
-                output.relu_()
-            inputs = output
-
-    def _backward(self, inputs: list[Tensor], gradients: list[Tensor], scale: float) -> None:
-        # The gradient passes through a weight before that weight is changed.
-        for number in reversed(range(len(self._layers))):
-            weight, bias = self._layers[number]
-            gradient, below = gradients[number], inputs[number]
-            if number > 0:
-                torch.mm(gradient, weight, out=gradients[number - 1])
-                _mask(gradients[number - 1], below)
-            weight.addmm_(gradient.t(), below, alpha=scale)
-            bias.add_(gradient.sum(0), alpha=scale)
+    def _backward(self, inputs: list[Tensor], gradient: Tensor) -> list[Tensor]:
+        """Return the gradient by the output of each layer, given that of the last."""
+        gradients = [gradient]
+        for layer, below in zip(self._layers[:0:-1], inputs[:0:-1], strict=True):
+            gradients.append(_mask(layer.backward(gradients[-1]), below))
+        return gradients[::-1]
 
 
-def _mask(gradient: Tensor, output: Tensor) -> None:
+def _mask(gradient: Tensor, output: Tensor) -> Tensor:
     """Let no gradient through where the ReLU let nothing through, in place."""
     torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
+    return gradient
