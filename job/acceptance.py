@@ -20,14 +20,14 @@ def answer(settings: Settings) -> ExitCode:
     return fitness.exit_code
 
 
-def inspect_node(settings: Settings) -> Preflight:
-    """Inspect, and leave `preflight.json` on the volume if that is of use."""
+def inspect_node(settings: Settings, *, writes: bool = True) -> Preflight:
+    """Inspect; for a process that `writes`, also the volume, to leave `preflight.json` there."""
     fitness = inspect(
         device=settings.device,
-        output_dir=settings.output_dir,
+        output_dir=settings.output_dir if writes else None,
         processes_per_node=settings.processes_per_node,
     )
-    if fitness.volume_is_usable:
+    if writes and fitness.volume_is_usable:
         files.write_json(settings.output_dir / FILE, fitness.as_json())
     return fitness
 

@@ -20,7 +20,9 @@ FILE: Final = "attempts.jsonl"
 class Ledger:
     """The attempts at one output folder; the last of them is this process."""
 
-    def __init__(self, path: Path, earlier: list[AttemptRecord], current: AttemptRecord) -> None:
+    def __init__(
+        self, path: Path | None, earlier: list[AttemptRecord], current: AttemptRecord
+    ) -> None:
         """Use `begin` instead."""
         self._path = path
         self._earlier = earlier
@@ -32,11 +34,15 @@ class Ledger:
         """Enter a new attempt, durably."""
         path = output_dir / FILE
         earlier = _read(path)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         number = 1 + max((attempt.attempt for attempt in earlier), default=0)
-        ledger = cls(path, earlier, AttemptRecord(attempt=number, node=node, started_at=now))
+        ledger = cls(path, earlier, AttemptRecord(attempt=number, node=node, started_at=_now()))
         ledger.note()
         return ledger
+
+    @classmethod
+    def unwritten(cls, node: str) -> "Ledger":
+        """Keep no ledger: rank 0 keeps that of the run."""
+        return cls(None, [], AttemptRecord(attempt=1, node=node, started_at=_now()))
 
     @property
     def attempts(self) -> list[AttemptRecord]:
@@ -46,12 +52,17 @@ class Ledger:
     def note(self, **facts: Any) -> None:
         """Add facts to the line of this attempt, durably."""
         self._current = self._current.model_copy(update=facts)
-        files.write_json_lines(self._path, [each.model_dump() for each in self.attempts])
+        if self._path is not None:
+            files.write_json_lines(self._path, [each.model_dump() for each in self.attempts])
 
     def end(self, code: ExitCode, reason: str, step: int | None) -> None:
         """Enter how this attempt ended, and the last durable step, durably."""
         seconds = round(time.monotonic() - self._started, 3)
         self.note(ended=reason, exit_code=int(code), step=step, seconds=seconds)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _read(path: Path) -> list[AttemptRecord]:

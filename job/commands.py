@@ -6,14 +6,19 @@ import difflib
 import json
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from job import logs, termination
+from job import launch, logs, termination
 from job.errors import ExitCode, JobError, UsageError
 from job.settings import PredictSettings, Settings, load
 from job.settings.threads import let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
+from job.world import here
+from job.world.voice import speak_as
+
+if TYPE_CHECKING:
+    from job.data.ahead import ReadAhead
 
 PROGRAM: Final = "python -m job"
 
@@ -50,16 +55,28 @@ def _command(name: str) -> Callable[[list[str]], ExitCode]:
 
 def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     settings = load(Settings, flags, PROGRAM)
-    logs.configure(settings.log_format, settings.log_level)
+    place = here(settings)
+    speak_as(place, settings.log_format, settings.log_level)
     stop.watch(settings.stop_file)
+    if (ended := launch.run(settings, stop)) is not None:
+        return ended
     let_waiting_threads_sleep()
     with stopwatch.phase("imports"):
+        data = _read_ahead(settings)
         from job.run import run
-    record = run(settings, stop, stopwatch)
-    from job import summary
+    record = run(settings, stop, stopwatch, data, place)
+    if record is not None:
+        from job import summary
 
-    summary.tell(record, settings.output_dir, for_people=logs.is_console(settings.log_format))
+        summary.tell(record, settings.output_dir, for_people=logs.is_console(settings.log_format))
     return ExitCode.FINISHED
+
+
+def _read_ahead(settings: Settings) -> "ReadAhead":
+    from job.data.ahead import ReadAhead
+    from job.data.spec import FASHION_MNIST
+
+    return ReadAhead(FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline)
 
 
 def _preflight(flags: list[str]) -> ExitCode:

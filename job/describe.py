@@ -83,6 +83,7 @@ def timings(stopwatch: Stopwatch, training: float, evaluation: float) -> Timings
 
 def device(facts: Facts) -> DeviceRecord:
     """What the run trained on."""
+    place = facts.trainee.session.world.placement
     return DeviceRecord(
         type=facts.fitness.device,
         name=device_name(facts.fitness.device),
@@ -90,6 +91,8 @@ def device(facts: Facts) -> DeviceRecord:
         gpus=[asdict(gpu) for gpu in facts.fitness.gpus],
         step=facts.trainee.session.step.name,
         threads=torch.get_num_threads(),
+        ranks=place.size,
+        nodes=place.nodes,
     )
 
 

@@ -30,6 +30,8 @@ class DeviceRecord(_Record):
     gpus: list[dict[str, Any]] = Field(description="nvidia-smi's facts of each visible GPU")
     step: str = Field(description="implementation of the training step")
     threads: int = Field(description="CPU threads of the matrix products")
+    ranks: int = Field(default=1, description="processes that shared every batch")
+    nodes: int = Field(default=1, description="nodes that they ran on")
 
 
 class DatasetRecord(_Record):

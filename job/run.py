@@ -5,35 +5,36 @@ node, read the data, go on from a checkpoint, train and evaluate epoch by epoch,
 """
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import structlog
 import torch
 
-from job import artifacts, checkpoint, describe, files, report
+from job import artifacts, checkpoint, describe, earlier, files, report
 from job.acceptance import inspect_node
 from job.assemble import Trainee, make_trainee
 from job.attempts import Ledger
-from job.data import source
+from job.data.ahead import ReadAhead
 from job.data.source import Dataset
 from job.data.spec import FASHION_MNIST
 from job.data.split import in_order, plan_epoch
-from job.errors import ExitCode, JobError, OutputError, QualityError, SettingsError
-from job.evaluate import Tally, evaluate
+from job.errors import ExitCode, JobError, OutputError, QualityError
+from job.evaluate import Tally, evaluate, merge_all
+from job.handover import hand_over
 from job.preflight.result import Preflight
 from job.progress import bar, is_wanted
 from job.record import RunRecord
-from job.session import CHECKPOINTS, HISTORY, Session
+from job.session import HISTORY, Session
 from job.settings import Settings
 from job.step import require_supported
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 from job.supervise import refuse_if_stopped, supervise, watched
 from job.train import train
+from job.world import ALONE, Placement, World, join
 
 COMPARED_IMAGES: Final = 64
 
@@ -42,31 +43,39 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Attempt:
-    """What every phase of an attempt may ask: the settings, the stop, the time, the ledger."""
+    """What every phase of an attempt may ask: settings, stop, time, ledger, data, place."""
 
     settings: Settings
     stop: StopFlag
     stopwatch: Stopwatch
     ledger: Ledger
+    data: ReadAhead
+    place: Placement
 
 
-def run(settings: Settings, stop: StopFlag, stopwatch: Stopwatch) -> RunRecord:
+def run(
+    settings: Settings,
+    stop: StopFlag,
+    stopwatch: Stopwatch,
+    data: ReadAhead,
+    place: Placement = ALONE.placement,
+) -> RunRecord | None:
     """Train, evaluate and deliver, or go on with that; return the record of the finished run.
 
-    Every `JobError` is an ending of the exit-code table, and stands in the ledger of attempts.
+    Of several ranks only rank 0 writes to the volume, and the others return None. Every `JobError`
+    is an ending of the exit-code table, and stands in the ledger of attempts.
     """
-    if (finished := _finished_before(settings)) is not None:
+    if (finished := earlier.finished_run(settings)) is not None:
         log.info("already finished, nothing to do", output=str(settings.output_dir))
         _require_quality(finished, settings.min_accuracy)
         return finished
-    files.make_folder(settings.output_dir)
-    files.remove_leftovers(settings.output_dir)
-    ledger = Ledger.begin(settings.output_dir, platform.node())
+    ledger = _open_ledger(settings) if place.is_main else Ledger.unwritten(platform.node())
     try:
-        record = _attempt(Attempt(settings, stop, stopwatch, ledger))
-        _require_quality(record, settings.min_accuracy)
+        record = _attempt(Attempt(settings, stop, stopwatch, ledger, data, place))
+        if record is not None:
+            _require_quality(record, settings.min_accuracy)
     except JobError as error:
-        error.checkpoint = str(checkpoint.newest(_checkpoints(settings)) or "")
+        error.checkpoint = str(earlier.newest_checkpoint(settings) or "")
         _end(ledger, settings, error.exit_code, error.seen)
         raise
     except Exception as error:
@@ -76,67 +85,72 @@ def run(settings: Settings, stop: StopFlag, stopwatch: Stopwatch) -> RunRecord:
     return record
 
 
+def _open_ledger(settings: Settings) -> Ledger:
+    files.make_folder(settings.output_dir)
+    files.remove_leftovers(settings.output_dir)
+    return Ledger.begin(settings.output_dir, platform.node())
+
+
 def _end(ledger: Ledger, settings: Settings, code: ExitCode, reason: str) -> None:
-    newest = checkpoint.newest(_checkpoints(settings))
+    newest = earlier.newest_checkpoint(settings)
     try:
         ledger.end(code, reason, None if newest is None else checkpoint.step_of(newest))
     except OutputError as error:  # must not hide the reason of the end
         log.warning("ledger not written", reason=error.seen)
 
 
-def _attempt(attempt: Attempt) -> RunRecord:
+def _attempt(attempt: Attempt) -> RunRecord | None:
     fitness = _check_node(attempt)
-    refuse_if_stopped(attempt.stop)
-    with attempt.stopwatch.phase("data"):
-        dataset = _read_data(attempt.settings)
-        trainee = make_trainee(attempt.settings, dataset, torch.device(fitness.device))
-    _resume(attempt, trainee.session)
-    tally = _train(attempt, trainee)
-    refuse_if_stopped(attempt.stop)
-    return _deliver(attempt, trainee, fitness, dataset, tally)
-
-
-def _finished_before(settings: Settings) -> RunRecord | None:
-    if settings.resume == "never":
-        return None
-    record = artifacts.read_record(settings.output_dir)
-    if record is not None:
-        before = {name: setting.value for name, setting in record.settings.items()}
-        _require_same_training(before, settings, "a finished run")
-    return record
+    device = _device(fitness, attempt.place)
+    with join(attempt.place, device, attempt.stop) as world:
+        refuse_if_stopped(attempt.stop, world)
+        with attempt.stopwatch.phase("data"):
+            dataset = _read_data(attempt, world)
+            trainee = make_trainee(attempt.settings, dataset, device, world)
+        _resume(attempt, trainee.session)
+        tally = _train(attempt, trainee)
+        refuse_if_stopped(attempt.stop, world)
+        if world.is_main:
+            return _deliver(attempt, trainee, fitness, dataset, tally)
+    return None
 
 
 def _check_node(attempt: Attempt) -> Preflight:
     settings = attempt.settings
     with attempt.stopwatch.phase("preflight"):
-        fitness = inspect_node(settings)
+        fitness = inspect_node(settings, writes=attempt.place.is_main)
     fitness.require_fit()
     log.info("device", device=fitness.device, reason=fitness.device_reason)
     require_supported(settings.precision, fitness.device)
     return fitness
 
 
-def _read_data(settings: Settings) -> Dataset:
-    dataset = source.read(FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline)
+def _device(fitness: Preflight, place: Placement) -> torch.device:
+    if fitness.device != "cuda":
+        return torch.device(fitness.device)
+    device = torch.device("cuda", place.device_index(torch.cuda.device_count()))
+    torch.cuda.set_device(device)
+    return device
+
+
+def _read_data(attempt: Attempt, world: World) -> Dataset:
+    """Let one rank of each node fetch what is missing; the others find it."""
+    if attempt.place.local_rank == 0:
+        attempt.data.dataset()
+    world.barrier()
+    dataset = attempt.data.dataset()
     log.info("data", folder=str(dataset.folder), images=len(dataset.train_labels))
     return dataset
 
 
 def _resume(attempt: Attempt, session: Session) -> None:
     settings = attempt.settings
-    if settings.resume == "never":
-        _forget(settings)
-    found = checkpoint.latest(_checkpoints(settings))
+    found = earlier.find_checkpoint(settings) if session.world.is_main else None
+    found = hand_over(found, session.world)
     if found is not None:
-        _require_same_training(found.state.settings, settings, "a checkpoint")
         session.resume(found)
         attempt.ledger.note(resumed_from_step=found.step)
         log.info("resumed", step=found.step, checkpoint=str(found.folder))
-    elif settings.resume == "required":
-        raise SettingsError(
-            f"JOB_RESUME=required, and {_checkpoints(settings)} has no whole checkpoint",
-            fix="set JOB_OUTPUT_DIR to the folder of the earlier run, or JOB_RESUME=auto",
-        )
 
 
 def _train(attempt: Attempt, trainee: Trainee) -> Tally:
@@ -156,7 +170,7 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
         save_every_seconds=settings.checkpoint_every_seconds,
     )
     tally = None
-    drawn = is_wanted(settings.progress, settings.log_format)
+    drawn = session.world.is_main and is_wanted(settings.progress, settings.log_format)
     total = settings.epochs * session.batches.images
     with bar(total, session.images_seen, drawn=drawn) as advance:
         for tally_of_epoch in progress:
@@ -168,7 +182,13 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
 
 def _judge(trainee: Trainee, stop: StopFlag) -> Callable[[], Tally]:
     plan, classes = in_order(trainee.test.images), len(FASHION_MNIST.classes)
-    return lambda: evaluate(trainee.network, watched(trainee.test.epoch(plan), stop), classes)
+    world = trainee.session.world
+
+    def judge() -> Tally:
+        batches = watched(trainee.test.epoch(plan), stop, world)
+        return merge_all(evaluate(trainee.network, batches, classes), world)
+
+    return judge
 
 
 def _deliver(
@@ -191,26 +211,6 @@ def _deliver(
     return record
 
 
-def _forget(settings: Settings) -> None:
-    files.remove_file(settings.output_dir / artifacts.RECORD)
-    files.remove_file(settings.output_dir / HISTORY)
-    files.remove_folder(_checkpoints(settings))
-
-
-def _require_same_training(before: Mapping[str, object], settings: Settings, what: str) -> None:
-    differing = [
-        f"{name} is {value}, was {before.get(name)}"
-        for name, value in settings.training_values().items()
-        if before.get(name) != value
-    ]
-    if differing:
-        raise SettingsError(
-            f"{settings.output_dir} has {what} of other settings: {'; '.join(differing)}",
-            allowed="the settings that it was begun with",
-            fix="set these back, set JOB_OUTPUT_DIR to another folder, or JOB_RESUME=never",
-        )
-
-
 def _require_quality(record: RunRecord, min_accuracy: float | None) -> None:
     accuracy = record.evaluation.accuracy
     if min_accuracy is not None and accuracy < min_accuracy:
@@ -219,7 +219,3 @@ def _require_quality(record: RunRecord, min_accuracy: float | None) -> None:
             allowed=f"at least {min_accuracy} (JOB_MIN_ACCURACY)",
             fix="train longer or with JOB_RECIPE=accurate; on one node only, suspect its hardware",
         )
-
-
-def _checkpoints(settings: Settings) -> Path:
-    return settings.output_dir / CHECKPOINTS

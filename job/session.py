@@ -18,6 +18,7 @@ from job.record import EpochRecord
 from job.schedule import Schedule
 from job.step import Step
 from job.train import START, Position
+from job.world import World
 
 HISTORY: Final = "metrics.jsonl"
 CHECKPOINTS: Final = "checkpoints"
@@ -25,7 +26,10 @@ CHECKPOINTS: Final = "checkpoints"
 
 @dataclass
 class Session:
-    """The one mutable value of a run; `settings` are those that the weights depend on."""
+    """The one mutable value of a run; `settings` are those that the weights depend on.
+
+    Every rank has one, and all make the same calls; only rank 0 writes.
+    """
 
     step: Step
     batches: Batches
@@ -33,6 +37,7 @@ class Session:
     output_dir: Path
     keep_checkpoints: int
     settings: dict[str, Any]
+    world: World
     position: Position = START
     epoch_loss: float = 0.0
     epoch_seconds: float = 0.0
@@ -103,7 +108,8 @@ class Session:
         Waits for the device, and the waiting counts as training. Raises `DivergedError` if the
         loss is not finite.
         """
-        loss = self.step.take_loss()
+        of_this_rank = torch.tensor(self.step.take_loss(), dtype=torch.float64)
+        loss = float(self.world.sum(of_this_rank))
         self._count()
         self._require_finite(math.isfinite(loss), "the training loss")
         self.epoch_loss += loss
@@ -134,7 +140,7 @@ class Session:
         """Whether that much time has gone since the last checkpoint of this attempt."""
         return time.perf_counter() - self._saved_at >= every_seconds
 
-    def save(self) -> Path:
+    def save(self) -> Path | None:
         """Make all of this durable, then the history, then forget the oldest checkpoints.
 
         Stops the clock. Raises `DivergedError` rather than save what is not finite.
@@ -143,12 +149,16 @@ class Session:
         self.stop_clock()
         tensors = self.step.state()
         self._require_finite(all_finite(tensors), "a weight")
+        self._saved_at = time.perf_counter()
+        if self.world.is_main:
+            self._write(tensors)
+        return self.durable
+
+    def _write(self, tensors: dict[str, Tensor]) -> None:
         root = self.output_dir / CHECKPOINTS
         self.durable = checkpoint.save(root, self.steps, self._state(), tensors)
         self._write_history()
         checkpoint.prune(root, self.keep_checkpoints)
-        self._saved_at = time.perf_counter()
-        return self.durable
 
     def _state(self) -> RunState:
         return RunState(
@@ -161,7 +171,7 @@ class Session:
         )
 
     def _write_history(self) -> None:
-        if len(self.history) == self._epochs_written:
+        if len(self.history) == self._epochs_written or not self.world.is_main:
             return
         lines = [result.model_dump() for result in self.history]
         files.write_json_lines(self.output_dir / HISTORY, lines)

@@ -13,6 +13,7 @@ from job.evaluate import Tally
 from job.session import Session
 from job.stop import StopFlag
 from job.train import Position
+from job.world import World
 
 LOG_EVERY_BATCHES: Final = 100  # as the quickstart prints
 
@@ -35,26 +36,32 @@ def supervise(
         session.start_clock()
         for position in positions:
             session.arrive(position)
-            refuse_if_stopped(stop)
             if session.epoch_is_over:
+                refuse_if_stopped(stop, session.world)
                 yield _finish_epoch(session, evaluation)
             else:
-                _look_after(session, save_every_seconds)
+                _look_after(session, stop, save_every_seconds)
                 yield None
             session.start_clock()
 
 
-def watched(batches: Iterable[Batch], stop: StopFlag) -> Iterator[Batch]:
+def watched(batches: Iterable[Batch], stop: StopFlag, world: World) -> Iterator[Batch]:
     """Pass the batches on, and let a stop that was asked for come through between two."""
     for batch in batches:
-        refuse_if_stopped(stop)
+        refuse_if_stopped(stop, world)
         yield batch
 
 
-def refuse_if_stopped(stop: StopFlag) -> None:
-    """Raise `InterruptedRunError` if a stop was asked for."""
-    if (reason := stop.reason) is not None:
+def refuse_if_stopped(stop: StopFlag, world: World, *, save: bool = False) -> bool:
+    """Raise `InterruptedRunError` if a stop was asked for on any rank; all ranks call this.
+
+    Returns whether any rank wishes to `save`.
+    """
+    stopped, save = world.agree([stop.reason is not None, save])
+    if stopped:
+        reason = stop.reason or "another rank, which was asked to"
         raise InterruptedRunError(f"stopped by {reason}", fix="run the same command to go on")
+    return save
 
 
 def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
@@ -75,10 +82,14 @@ def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
     return tally
 
 
-def _look_after(session: Session, save_every_seconds: float) -> None:
-    if session.save_is_due(save_every_seconds):
+def _look_after(session: Session, stop: StopFlag, save_every_seconds: float) -> None:
+    batch, save = session.position.batch, False
+    if batch % session.world.batches_between_agreements == 0:
+        wish = session.save_is_due(save_every_seconds)
+        save = refuse_if_stopped(stop, session.world, save=wish)
+    if save:
         log.info("checkpoint", step=session.steps, folder=str(session.save()))
-    elif session.position.batch % LOG_EVERY_BATCHES == 0:
+    elif batch % LOG_EVERY_BATCHES == 0:
         loss = round(session.collect_loss(), 6)
         log.info("loss", loss=loss, images=session.images_done, of=session.batches.images)
 
@@ -88,6 +99,7 @@ def _saved_when_stopped(session: Session) -> Iterator[None]:
     try:
         yield
     except InterruptedRunError as error:
-        error.checkpoint = str(session.save())
-        log.warning("stopping", reason=error.seen, step=session.steps, saved=error.checkpoint)
+        if session.world.loss is None:  # else the ranks may differ, and the last checkpoint counts
+            error.checkpoint = str(session.save() or "")
+            log.warning("stopping", reason=error.seen, step=session.steps, saved=error.checkpoint)
         raise

@@ -13,6 +13,7 @@ import torch
 
 from job import checkpoint, weights
 from job.artifacts import read_record
+from job.data.ahead import ReadAhead
 from job.data.spec import DatasetSpec
 from job.errors import (
     DataError,
@@ -61,7 +62,8 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
         values._origins.update(dict.fromkeys(Settings.model_fields, "default"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room, "FASHION_MNIST", spec)
-            return room.run(values, stop or StopFlag(), Stopwatch())
+            data = ReadAhead(spec, data_dir=values.data_dir, offline=values.data_offline)
+            return room.run(values, stop or StopFlag(), Stopwatch(), data)
 
     return start
 

@@ -84,7 +84,7 @@ def follow(
 
     def judge() -> Tally:
         batches = test.epoch(in_order(test.images))
-        return evaluate(trainee.network, watched(batches, stop), 10)
+        return evaluate(trainee.network, watched(batches, stop, session.world), 10)
 
     def plan(epoch: int) -> object:
         return plan_epoch(settings.seed, epoch, 640, horizontal_flip=True)

@@ -30,9 +30,11 @@ class _Accelerator:
 
 
 def inspect(
-    *, device: AskedDevice, output_dir: Path, processes_per_node: Literal["auto"] | int
+    *, device: AskedDevice, output_dir: Path | None, processes_per_node: Literal["auto"] | int
 ) -> Preflight:
     """Check GPU, memory and `output_dir` (which is made), and choose; never raises for a finding.
+
+    Without an `output_dir` the volume is left out: that of a run is inspected by rank 0.
 
     `Preflight.require_fit` turns what failed into the error that ends a run.
     """
@@ -40,7 +42,7 @@ def inspect(
     accelerator = _inspect_device(device, processes_per_node, started + GPU_SECONDS)
     deadline = started + ALL_SECONDS
     memory = perform("shared memory", check_shared_memory, part="node", deadline=deadline)
-    volume = inspect_volume(output_dir, deadline)
+    volume = () if output_dir is None else inspect_volume(output_dir, deadline)
     return Preflight(
         checks=(*accelerator.checks, memory, *volume),
         gpus=accelerator.gpus,

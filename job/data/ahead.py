@@ -1,0 +1,36 @@
+"""Reads the dataset beside something else that takes long, such as the import of torch.
+
+Decompressing and digesting release the interpreter's lock, so a second core does them for nothing.
+"""
+
+import threading
+from pathlib import Path
+
+from job.data import source
+from job.data.source import Dataset
+from job.data.spec import DatasetSpec
+from job.errors import DataError
+
+
+class ReadAhead:
+    """A dataset on its way; one that lies nowhere here is not fetched before it is asked for."""
+
+    def __init__(self, spec: DatasetSpec, *, data_dir: Path, offline: bool) -> None:
+        """Start to read; it ends with the process if nobody asks."""
+        self._spec, self._data_dir, self._offline = spec, data_dir, offline
+        self._found: Dataset | None = None
+        self._thread = threading.Thread(target=self._look, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def dataset(self) -> Dataset:
+        """Wait for it. Raises `DataError` as `source.read` does."""
+        self._thread.join()
+        if self._found is None:  # so that fetching and its errors are those of the reader itself
+            self._found = source.read(self._spec, data_dir=self._data_dir, offline=self._offline)
+        return self._found
+
+    def _look(self) -> None:
+        try:
+            self._found = source.read(self._spec, data_dir=self._data_dir, offline=True)
+        except DataError:
+            self._found = None  # whoever asks hears the reason

@@ -1,0 +1,72 @@
+"""What earlier attempts have left on the volume, and whether it is of the same training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from job import artifacts, checkpoint, files
+from job.checkpoint import Checkpoint
+from job.errors import SettingsError
+from job.record import RunRecord
+from job.session import CHECKPOINTS, HISTORY
+from job.settings import Settings
+
+
+def finished_run(settings: Settings) -> RunRecord | None:
+    """Return the record of the run if it was finished and nobody wants it anew.
+
+    Raises `SettingsError` if it was one of other settings.
+    """
+    if settings.resume == "never":
+        return None
+    record = artifacts.read_record(settings.output_dir)
+    if record is not None:
+        before = {name: setting.value for name, setting in record.settings.items()}
+        _require_same_training(before, settings, "a finished run")
+    return record
+
+
+def find_checkpoint(settings: Settings) -> Checkpoint | None:
+    """Return the checkpoint to go on from, None to begin.
+
+    Raises `SettingsError` for one of other settings, and for none if one is required.
+    """
+    if settings.resume == "never":
+        _forget(settings)
+    found = checkpoint.latest(_checkpoints(settings))
+    if found is not None:
+        _require_same_training(found.state.settings, settings, "a checkpoint")
+    elif settings.resume == "required":
+        raise SettingsError(
+            f"JOB_RESUME=required, and {_checkpoints(settings)} has no whole checkpoint",
+            fix="set JOB_OUTPUT_DIR to the folder of the earlier run, or JOB_RESUME=auto",
+        )
+    return found
+
+
+def newest_checkpoint(settings: Settings) -> Path | None:
+    """Return the folder of the newest checkpoint, whole or not."""
+    return checkpoint.newest(_checkpoints(settings))
+
+
+def _forget(settings: Settings) -> None:
+    files.remove_file(settings.output_dir / artifacts.RECORD)
+    files.remove_file(settings.output_dir / HISTORY)
+    files.remove_folder(_checkpoints(settings))
+
+
+def _require_same_training(before: Mapping[str, object], settings: Settings, what: str) -> None:
+    differing = [
+        f"{name} is {value}, was {before.get(name)}"
+        for name, value in settings.training_values().items()
+        if before.get(name) != value
+    ]
+    if differing:
+        raise SettingsError(
+            f"{settings.output_dir} has {what} of other settings: {'; '.join(differing)}",
+            allowed="the settings that it was begun with",
+            fix="set these back, set JOB_OUTPUT_DIR to another folder, or JOB_RESUME=never",
+        )
+
+
+def _checkpoints(settings: Settings) -> Path:
+    return settings.output_dir / CHECKPOINTS

@@ -1,0 +1,52 @@
+"""A dataset that is read ahead is the dataset that would have been read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from job.data import source
+from job.data.ahead import ReadAhead
+from job.data.spec import FASHION_MNIST, DatasetSpec
+from job.errors import DataError
+
+
+def test_dataset_read_ahead_is_the_one_that_is_there(real_data_dir: Path) -> None:
+    """The same pixels and labels as without haste, and the same ones for whoever asks twice."""
+    wanted = source.read(FASHION_MNIST, data_dir=real_data_dir, offline=True)
+    ahead = ReadAhead(FASHION_MNIST, data_dir=real_data_dir, offline=True)
+
+    assert np.array_equal(ahead.dataset().train_images, wanted.train_images)
+    assert np.array_equal(ahead.dataset().test_labels, wanted.test_labels)
+    assert ahead.dataset() is ahead.dataset()
+
+
+def test_bad_file_is_told_to_whoever_asks(tmp_path: Path, real_data_dir: Path) -> None:
+    """An error of the thread is not lost, and does not come before it is asked for."""
+    for path in real_data_dir.glob("*.gz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes()[:1000])
+    ahead = ReadAhead(FASHION_MNIST, data_dir=tmp_path, offline=True)
+
+    with pytest.raises(DataError, match="idx"):
+        ahead.dataset()
+
+
+def test_nothing_is_fetched_before_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that turns out unfit has downloaded nothing."""
+    fetched: list[Path] = []
+
+    def fetch(_spec: DatasetSpec, folder: Path) -> None:
+        fetched.append(folder)
+        raise DataError("the mirror is closed")
+
+    monkeypatch.setattr(source, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(source, "fetch", fetch)
+    ahead = ReadAhead(FASHION_MNIST, data_dir=tmp_path, offline=False)
+    ahead._thread.join()
+    assert not fetched
+
+    with pytest.raises(DataError, match="mirror is closed"):
+        ahead.dataset()
+    assert fetched == [tmp_path]
