@@ -63,7 +63,9 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room, "FASHION_MNIST", spec)
             data = ReadAhead(spec, data_dir=values.data_dir, offline=values.data_offline)
-            return room.run(values, stop or StopFlag(), Stopwatch(), data)
+            record = room.run(values, stop or StopFlag(), Stopwatch(), data)
+        assert record is not None
+        return record
 
     return start
 
