@@ -1,118 +1,130 @@
-"""The job and its rivals side by side: interleaved runs, medians, ratios with their interval.
+"""The job and its rivals side by side, against the bars that the project set itself.
 
-    python bench/compare.py [repeats]      writes bench/results/speed.json and docs/performance.md
+    python bench/compare.py [rounds]              the whole bench: numbers, picture, docs/performance.md
+    python bench/compare.py [rounds] --only a,b   some contenders: printed, and nothing is written
+    python bench/compare.py --page                the page and the picture anew from the numbers
 
-Each run is a process of its own, and the contenders take turns, because a machine's speed drifts. A
-ratio is taken between neighbours in time; its interval is the 95 % one of the mean of its logarithm.
+A process is one run of one contender, and the contenders take turns, because a machine's speed
+drifts. The numbers are written after every round. Why a bar is missed is told in bench/bars.py.
 """
 
+import argparse
 import json
-import math
-import os
-import platform
-import statistics
-import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from job import describe, files  # noqa: E402  # the path above comes first
+from job.settings.threads import let_waiting_threads_sleep  # noqa: E402
+
+let_waiting_threads_sleep()  # all contenders, the rivals too
+
+import machine  # noqa: E402
+import page  # noqa: E402
+import programs  # noqa: E402
+from lineup import MEANING  # noqa: E402
+from measured import Measured, read  # noqa: E402
+from parity import unpack  # noqa: E402
+from plot import speed_svg  # noqa: E402
+
+from job import files  # noqa: E402
+from job.data import source  # noqa: E402
+from job.data.spec import FASHION_MNIST  # noqa: E402
 
 DATA_DIR: Final = ROOT / "data"
-RESULTS: Final = ROOT / "bench" / "results" / "speed.json"
+RESULTS: Final = ROOT / "bench" / "results"
 PAGE: Final = ROOT / "docs" / "performance.md"
-ORDER: Final = (
-    "job",
-    "tutorial",
-    "jax",
-    "gemms",
-    "sklearn",
-    "job-eager",
-    "job-bf16",
-    "tensor-dataset",
-    "torch-compile",
-    "evaluation",
-)
-REPEATS: Final = 5
-# Two-sided 95 % quantiles of Student's t for 4 to 9 degrees of freedom.
-STUDENT: Final = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-MEANING: Final = {
-    "job": "this job, `JOB_STEP=auto`",
-    "tutorial": "the quickstart to the letter",
-    "jax": "JAX, the epoch in one jitted scan",
-    "gemms": "the eight matrix products of a step alone: the roofline",
-    "sklearn": "scikit-learn's MLPClassifier",
-    "job-eager": "this job, `JOB_STEP=eager`",
-    "job-bf16": "this job, `JOB_PRECISION=bf16`",
-    "tensor-dataset": "DataLoader over a TensorDataset",
-    "torch-compile": "torch.compile over resident tensors",
-    "evaluation": "this job's evaluation of 10,000 images",
-}
-TEMPLATE: Final = """\
-# Performance
+ROUNDS: Final = 5
 
-One epoch of the quickstart recipe: 938 steps of plain SGD at 1e-3 in batches of 64, fp32, after a
-warm-up epoch; training only, no start of a process, no evaluation. Median, least and most seconds of
-{repeats} interleaved runs, each a process of its own, on {machine} with {cores} cores, torch {torch}.
-
-| contender | median s | least | most | its time / the job's (95 % interval) |
-| --- | --- | --- | --- | --- |
-{rows}
-
-A ratio is taken between runs that were neighbours in time. `make bench` repeats all of this and writes
-this page; the numbers are in `bench/results/speed.json`.
-
-No GPU was within reach of this measurement; `make bench` on a node with one does not fill that gap
-yet, because the step for GPUs is not built.
-"""
-
-Times = dict[str, list[float]]
+Runner = Callable[[str], dict[str, Any]]
 
 
-def main(repeats: int) -> None:
-    """Measure, then write numbers and page."""
-    times: Times = {name: [] for name in ORDER}
-    for _ in range(repeats):
-        for name in ORDER:
-            times[name].append(_seconds(name))
-            sys.stdout.write(f"{name} {times[name][-1]:.3f}\n")
-            sys.stdout.flush()
-    facts = {"machine": describe.device_name("cpu"), "cores": os.cpu_count(), "repeats": repeats}
-    facts |= {"torch": describe.versions()["torch"], "python": platform.python_version()}
-    files.make_folder(RESULTS.parent)
-    files.write_json(RESULTS, {**facts, "seconds": times})
-    files.write_text(PAGE, page(facts, times))
+def main(arguments: list[str]) -> None:
+    """Do what the command line asks for."""
+    given = _parse(arguments)
+    if given.page:
+        publish(read(RESULTS), PAGE)
+        return
+    measured = Measured(RESULTS, machine.facts())
+    with _runner() as run:
+        if given.only:
+            measure(measured, given.only, given.rounds, run)
+        else:
+            measured.bf16_accuracy = run("job-whole-bf16")["accuracy"]
+            measure(measured, list(MEANING), given.rounds, run, measured.write)
+            publish(measured, PAGE)
+    sys.stdout.write(summary(measured, whole=not given.only))
 
 
-def page(facts: dict[str, Any], times: Times) -> str:
-    """The table as Markdown."""
-    return TEMPLATE.format(rows="\n".join(_row(name, times) for name in ORDER), **facts)
+def measure(
+    measured: Measured,
+    names: list[str],
+    rounds: int,
+    run: Runner,
+    keep: Callable[[], None] = lambda: None,
+) -> None:
+    """Add `rounds` rounds to `measured`, each followed by `keep`."""
+    for number in range(rounds):
+        runs = {}
+        with machine.noise() as noise:
+            for name in names[:: -1 if number % 2 else 1]:
+                runs[name] = run(name)
+                sys.stdout.write(f"{number + 1}/{rounds} {name} {runs[name]['seconds']:.3f}\n")
+                sys.stdout.flush()
+        measured.rounds.append({"noise": noise, "runs": runs})
+        keep()
 
 
-def ratio(of: list[float], to: list[float]) -> tuple[float, float, float]:
-    """Geometric mean of the pairwise ratios, and the ends of its 95 % interval."""
-    logarithms = [math.log(a / b) for a, b in zip(of, to, strict=True)]
-    mean = statistics.mean(logarithms)
-    quantile = STUDENT[len(logarithms) - 1]
-    reach = quantile * statistics.stdev(logarithms) / math.sqrt(len(logarithms))
-    return math.exp(mean), math.exp(mean - reach), math.exp(mean + reach)
+def publish(measured: Measured, path: Path) -> None:
+    """Write the page at `path`, and the picture beside the numbers."""
+    files.write_text(measured.folder / "speed.svg", speed_svg(measured))
+    files.write_text(path, page.page(measured))
 
 
-def _row(name: str, times: Times) -> str:
-    seconds = times[name]
-    mean, low, high = ratio(seconds, times["job"])
-    cells = [f"{value:.3f}" for value in (statistics.median(seconds), min(seconds), max(seconds))]
-    return f"| {MEANING[name]} | {' | '.join(cells)} | {mean:.2f} ({low:.2f} to {high:.2f}) |"
+def summary(measured: Measured, *, whole: bool) -> str:
+    """The tables for a terminal."""
+    tables = [page.training(measured), page.programs(measured), page.parts(measured)]
+    if whole:
+        tables += [page.bars(measured), *page.remarks(measured)]
+    return "\n" + "\n\n".join(filter(None, tables)) + "\n"
 
 
-def _seconds(name: str) -> float:
-    command = [sys.executable, str(ROOT / "bench" / "contenders.py"), name, str(DATA_DIR)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # ours
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+@contextmanager
+def _runner() -> Iterator[Runner]:
+    dataset = source.read(FASHION_MNIST, data_dir=DATA_DIR, offline=True)
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = unpack(dataset, Path(folder))
+
+        def run(name: str) -> dict[str, Any]:
+            if name in programs.PROGRAMS:
+                return programs.run(name, DATA_DIR, unpacked)
+            script = ROOT / "bench" / "contenders.py"
+            printed = programs.finish(name, [str(script), name, str(DATA_DIR)])
+            told: dict[str, Any] = json.loads(printed.splitlines()[-1])
+            return told
+
+        yield run
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS)
+    parser.add_argument("--only", type=_names, help=f"some of {', '.join(MEANING)}")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
+    return parser.parse_args(arguments)
+
+
+def _names(given: str) -> list[str]:
+    names = given.split(",")
+    if unknown := [name for name in names if name not in MEANING]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(MEANING)}")
+    return names
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPEATS)
+    main(sys.argv[1:])

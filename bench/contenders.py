@@ -1,18 +1,17 @@
-"""One epoch of the quickstart's training, by this job and by what a user would pick instead.
+"""One measured run of one contender, in a process of its own.
 
     python bench/contenders.py NAME DATA_DIR
 
-Prints one line of JSON: the seconds of an epoch after a warm-up epoch, and its mean loss. All but
-the tutorial's own code go through the images in the same order, in batches of 64, in fp32, with
-plain SGD at 1e-3; each runs in a process of its own.
+Prints one line of JSON: `seconds`, and what else it has to tell. For who trains, these are the
+seconds and the mean loss of an epoch after an epoch that warms up.
 """
 
-import itertools
 import json
+import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,235 +22,126 @@ from job.settings.threads import let_waiting_threads_sleep  # noqa: E402
 
 let_waiting_threads_sleep()
 
-import numpy as np  # noqa: E402  # after the line above, as in the job
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+import products  # noqa: E402
+import rivals  # noqa: E402
+import torch  # noqa: E402  # after the line above, as in the job
+from rivals import CPU, Epoch  # noqa: E402
 
-from job.assemble import make_trainee  # noqa: E402
+from job.assemble import Trainee, make_trainee  # noqa: E402
 from job.data import source  # noqa: E402
 from job.data.source import Dataset  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
-from job.data.split import epoch_order, in_order  # noqa: E402
+from job.data.split import as_input, in_order, plan_epoch  # noqa: E402
 from job.evaluate import evaluate  # noqa: E402
-from job.model import build  # noqa: E402
 from job.settings import Settings  # noqa: E402
+from job.train import START, train  # noqa: E402
 
-RATE: Final = 1e-3
-BATCH: Final = 64
-CPU: Final = torch.device("cpu")
-# Each takes the number of an epoch, trains on it and returns its mean loss (NaN if it has none).
-Epoch = Callable[[int], float]
+Run = dict[str, Any]
+# The road to the tutorial's accuracy after its ten epochs; some seeds, because each has its luck.
+WANTED_ACCURACY: Final = 0.71
+FAST_RATE: Final = 0.1
+LOOKED_AFTER_STEPS: Final = 50
+SEEDS: Final = range(5)
+MOST_EPOCHS: Final = 10
+# An evaluation is short, so one process does some.
+TURNS: Final = 11
 
 
-def job_step(kind: Any, **settings: Any) -> Callable[[Dataset], Epoch]:
+def job_epoch(kind: Any, dataset: Dataset, **settings: Any) -> Epoch:
     """Train as the job does, with one of its steps."""
-
-    def start(dataset: Dataset) -> Epoch:
-        session = make_trainee(Settings(step=kind, **settings), dataset, CPU).session
-
-        def epoch(number: int) -> float:
-            plan = in_order(session.batches.images)
-            plan = type(plan)(epoch_order(0, number, session.batches.images), None)
-            for _ in session.step.run(session.batches.epoch(plan), 0):
-                pass
-            return session.step.take_loss() / session.batches.images
-
-        return epoch
-
-    return start
-
-
-def tutorial(dataset: Dataset) -> Epoch:
-    """The quickstart to the letter: pictures decoded one by one, its own shuffling."""
-    import quickstart  # noqa: PLC0415  # torchvision takes two seconds
-    from parity import unpack  # noqa: PLC0415
-
-    folder = tempfile.mkdtemp()
-    loader = quickstart.loader(unpack(dataset, Path(folder)), train=True)
-    torch.manual_seed(0)
-    model = quickstart.NeuralNetwork()
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-
-    def epoch(_number: int) -> float:
-        quickstart.train_loop(loader, model, nn.CrossEntropyLoss(), optimizer)
-        return float("nan")
-
-    return epoch
-
-
-def tensor_dataset(dataset: Dataset) -> Epoch:
-    """The common advice: decode once, then DataLoader over a TensorDataset."""
-    images, labels = _tensors(dataset)
-    model = build(0, 0.0, CPU)
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    session = make_trainee(Settings(step=kind, **settings), dataset, CPU).session
+    images = session.batches.images
 
     def epoch(number: int) -> float:
-        order = epoch_order(0, number, len(labels)).tolist()
-        loader = DataLoader(TensorDataset(images, labels), BATCH, sampler=order)
-        return _train(model, optimizer, loader, len(labels))
+        plan = plan_epoch(0, number, images, horizontal_flip=False)
+        for _ in session.step.run(session.batches.epoch(plan), 0):
+            pass
+        return session.step.take_loss() / images
 
     return epoch
 
 
-def compiled(dataset: Dataset) -> Epoch:
-    """The same loop over resident tensors with the model under torch.compile."""
-    images, labels = _tensors(dataset)
-    model = build(0, 0.0, CPU)
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    fast = torch.compile(model)
-
-    def epoch(number: int) -> float:
-        order = epoch_order(0, number, len(labels))
-        batches = ((images[chosen], labels[chosen]) for chosen in order.split(BATCH))
-        return _train(fast, optimizer, batches, len(labels))
-
-    return epoch
+def second_epoch(start: Callable[[Dataset], Epoch], dataset: Dataset) -> Run:
+    """Train for two epochs; tell the seconds of the second, and its loss where there is one."""
+    epoch = start(dataset)
+    epoch(0)
+    started = time.perf_counter()
+    loss = epoch(1)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds} | ({} if loss is None else {"loss": loss})
 
 
-def sklearn(dataset: Dataset) -> Epoch:
-    """scikit-learn's MLPClassifier, plain SGD, one epoch at a time."""
-    from sklearn.neural_network import MLPClassifier  # noqa: PLC0415  # a rival, not a dependency
+def to_71(dataset: Dataset, wanted: float = WANTED_ACCURACY) -> Run:
+    """Mean seconds of training, over some seeds, until the test accuracy is first the wanted one.
 
-    images, labels = _arrays(dataset)
-    model = MLPClassifier(
-        (512, 512),
-        solver="sgd",
-        momentum=0,
-        nesterovs_momentum=False,
-        alpha=0,
-        batch_size=BATCH,
-        learning_rate_init=RATE,
-        shuffle=False,
-    )
-
-    def epoch(number: int) -> float:
-        order = epoch_order(0, number, len(labels)).numpy()
-        model.partial_fit(images[order], labels[order], classes=np.arange(10))
-        return float(model.loss_)
-
-    return epoch
+    The test set is looked at every 50 steps, and the clock stands still meanwhile.
+    """
+    _road(dataset, SEEDS[0], wanted)  # warms up
+    roads = [_road(dataset, seed, wanted) for seed in SEEDS]
+    seconds = [road["seconds"] for road in roads]
+    return {"seconds": statistics.mean(seconds), "steps": [road["steps"] for road in roads]}
 
 
-def jax(dataset: Dataset) -> Epoch:
-    """JAX: the whole epoch in one jitted scan, the ragged last batch as a step of its own."""
-    import jax as library  # noqa: PLC0415  # a rival, not a dependency
-    import jax.numpy as jnp  # noqa: PLC0415
-
-    images, labels = (jnp.asarray(each) for each in _arrays(dataset))
-    weights = [
-        (jnp.asarray(layer.weight.detach().numpy()), jnp.asarray(layer.bias.detach().numpy()))
-        for layer in build(0, 0.0, CPU).modules()
-        if isinstance(layer, nn.Linear)
-    ]
-
-    def loss(weights: Any, inputs: Any, targets: Any) -> Any:
-        for weight, bias in weights[:-1]:
-            inputs = library.nn.relu(inputs @ weight.T + bias)
-        logits = inputs @ weights[-1][0].T + weights[-1][1]
-        shares = library.nn.log_softmax(logits)
-        return -jnp.take_along_axis(shares, targets[:, None], 1).mean()
-
-    def step(weights: Any, chosen: Any) -> Any:
-        value, slopes = library.value_and_grad(loss)(weights, images[chosen], labels[chosen])
-        return library.tree.map(lambda w, s: w - RATE * s, weights, slopes), value * len(chosen)
-
-    def whole(weights: Any, order: Any) -> Any:
-        full = len(order) // BATCH * BATCH
-        weights, sums = library.lax.scan(step, weights, order[:full].reshape(-1, BATCH))
-        weights, last = step(weights, order[full:])
-        return weights, (sums.sum() + last) / len(order)
-
-    whole_epoch = library.jit(whole)
-
-    def epoch(number: int) -> float:
-        nonlocal weights
-        order = jnp.asarray(epoch_order(0, number, len(labels)).numpy())
-        weights, mean = whole_epoch(weights, order)
-        return float(mean)
-
-    return epoch
-
-
-def gemms(_dataset: Dataset) -> Epoch:
-    """The roofline: the eight matrix products of a step and nothing else, back to back."""
-    widths = (784, 512, 512, 10)
-    values = [torch.rand(BATCH, width) for width in widths]
-    slopes = [torch.rand(BATCH, width) for width in widths]
-    weights = [torch.rand(b, a) for a, b in itertools.pairwise(widths)]
-
-    def products() -> None:
-        for number, weight in enumerate(weights):
-            torch.mm(values[number], weight.t(), out=values[number + 1])
-        for number in reversed(range(len(weights))):
-            if number:
-                torch.mm(slopes[number + 1], weights[number], out=slopes[number])
-            weights[number].addmm_(slopes[number + 1].t(), values[number], alpha=-1e-9)
-
-    def epoch(_number: int) -> float:
-        for _ in range(-(-60_000 // BATCH)):
-            products()
-        return float("nan")
-
-    return epoch
-
-
-def evaluation(dataset: Dataset) -> Epoch:
-    """Not training: the job's evaluation of 10,000 images."""
+def evaluation(dataset: Dataset) -> Run:
+    """Median seconds of the job's evaluation, and of its products alone, measured in turns."""
     trainee = make_trainee(Settings(), dataset, CPU)
-
-    def epoch(_number: int) -> float:
-        batches = trainee.test.epoch(in_order(trainee.test.images))
-        return evaluate(trainee.network, batches, 10).loss
-
-    return epoch
+    images = as_input(torch.tensor(dataset.test_images)).flatten(1)
+    times = _in_turns({"seconds": partial(_accuracy, trainee), **products.forward_products(images)})
+    found = {name: statistics.median(seconds) for name, seconds in times.items()}
+    return {**found, "products_seconds": min(found["mm_seconds"], found["job_calls_seconds"])}
 
 
-CONTENDERS: Final[dict[str, Callable[[Dataset], Epoch]]] = {
-    "job": job_step("auto"),
-    "job-eager": job_step("eager"),
-    "job-bf16": job_step("auto", precision="bf16"),
-    "tutorial": tutorial,
-    "tensor-dataset": tensor_dataset,
-    "torch-compile": compiled,
-    "sklearn": sklearn,
-    "jax": jax,
-    "gemms": gemms,
+CONTENDERS: Final[dict[str, Callable[[Dataset], Run]]] = {
+    "tutorial": partial(second_epoch, rivals.tutorial),
+    "job": partial(second_epoch, partial(job_epoch, "auto")),
+    "jax": partial(second_epoch, rivals.jax),
+    "gemms": partial(second_epoch, products.gemms),
+    "gemms-best": partial(second_epoch, products.gemms_best),
+    "job-bf16": partial(second_epoch, partial(job_epoch, "auto", precision="bf16")),
+    "job-eager": partial(second_epoch, partial(job_epoch, "eager")),
+    "sklearn": partial(second_epoch, rivals.sklearn),
+    "tensor-dataset": partial(second_epoch, rivals.tensor_dataset),
+    "torch-compile": partial(second_epoch, rivals.compiled),
+    "to-71": to_71,
     "evaluation": evaluation,
 }
 
 
-def measure(name: str, data_dir: Path) -> dict[str, float | str]:
-    """Seconds and mean loss of the second epoch."""
-    dataset = source.read(FASHION_MNIST, data_dir=data_dir, offline=True)
-    epoch = CONTENDERS[name](dataset)
-    with torch.set_grad_enabled(name != "gemms"):
-        epoch(0)
-        started = time.perf_counter()
-        loss = epoch(1)
-    return {"name": name, "seconds": time.perf_counter() - started, "loss": loss}
+def _road(dataset: Dataset, seed: int, wanted: float) -> Run:
+    trainee = make_trainee(Settings(learning_rate=FAST_RATE, seed=seed), dataset, CPU)
+    seconds, started = 0.0, time.perf_counter()
+    for steps in _steps(trainee, seed):
+        if steps % LOOKED_AFTER_STEPS == 0:
+            seconds += time.perf_counter() - started
+            if _accuracy(trainee) >= wanted:
+                return {"seconds": seconds, "steps": steps}
+            started = time.perf_counter()
+    raise SystemExit(f"seed {seed}: no accuracy of {wanted} within {MOST_EPOCHS} epochs")
 
 
-def _arrays(dataset: Dataset) -> tuple[Any, Any]:
-    images = dataset.train_images.reshape(-1, 784).astype(np.float32) / np.float32(255)
-    return images, dataset.train_labels.astype(np.int64)
+def _steps(trainee: Trainee, seed: int) -> Iterator[int]:
+    session = trainee.session
+    plan = partial(plan_epoch, seed, size=session.batches.images, horizontal_flip=False)
+    for position in train(session.step, session.batches, plan, MOST_EPOCHS, START):
+        yield position.epoch * len(session.batches) + position.batch
 
 
-def _tensors(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = _arrays(dataset)
-    return torch.from_numpy(images).view(-1, 1, 28, 28), torch.from_numpy(labels)
+def _accuracy(trainee: Trainee) -> float:
+    batches = trainee.test.epoch(in_order(trainee.test.images))
+    return evaluate(trainee.network, batches, len(FASHION_MNIST.classes)).accuracy
 
 
-def _train(model: Any, optimizer: torch.optim.Optimizer, batches: Any, images: int) -> float:
-    total = 0.0
-    for inputs, targets in batches:
-        loss = nn.functional.cross_entropy(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += float(loss.detach()) * len(inputs)
-    return total / images
+def _in_turns(works: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Seconds of each, the first turn, which warms up, left out."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(TURNS + 1):
+        for name, work in works.items():
+            started = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - started)
+    return {name: seconds[1:] for name, seconds in times.items()}
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))) + "\n")
+    read = source.read(FASHION_MNIST, data_dir=Path(sys.argv[2]), offline=True)
+    sys.stdout.write(json.dumps(CONTENDERS[sys.argv[1]](read)) + "\n")

@@ -1,0 +1,120 @@
+"""How far the quickstart's network goes: the trials behind the `accurate` recipe, and its proof.
+
+    python bench/accurate.py search [--flag=value ...]   one trial on held-out training images
+    python bench/accurate.py prove [seed ...]            seeds of the recipe on the test set
+
+A trial trains on 50,000 images of the training set and is judged on the other 10,000, which are the
+same in every trial; the test set is not read. Results are added to bench/results/accurate.json.
+"""
+
+import json
+import math
+import statistics
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from job.settings.threads import let_waiting_threads_sleep  # noqa: E402
+
+let_waiting_threads_sleep()
+
+import torch  # noqa: E402  # after the line above, as in the job
+
+from job import files  # noqa: E402
+from job.assemble import make_trainee  # noqa: E402
+from job.data import source  # noqa: E402
+from job.data.source import Dataset  # noqa: E402
+from job.data.spec import FASHION_MNIST  # noqa: E402
+from job.data.split import in_order, plan_epoch  # noqa: E402
+from job.evaluate import evaluate  # noqa: E402
+from job.settings import Settings, load  # noqa: E402
+from job.train import START, train  # noqa: E402
+
+RESULTS: Final = ROOT / "bench" / "results" / "accurate.json"
+HELD_OUT: Final = 10_000
+SEEDS: Final = range(10)
+STUDENT_9: Final = 2.262  # two-sided 95 % quantile of Student's t with nine degrees of freedom
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Run one trial, or what is missing of the proof."""
+    dataset = source.read(FASHION_MNIST, data_dir=ROOT / "data", offline=True)
+    if command == "search":
+        _add("held-out", arguments, hold_out(dataset))
+        return
+    for seed in map(int, arguments or SEEDS):
+        if [f"--seed={seed}"] not in [row["flags"] for row in _rows("test")]:
+            _add("test", [f"--seed={seed}"], dataset)
+    sys.stdout.write(summary([row["accuracy"] for row in _rows("test")]))
+
+
+def _rows(judged_on: str) -> list[dict[str, Any]]:
+    return [row for row in _all_rows() if row["judged_on"] == judged_on]
+
+
+def _all_rows() -> list[dict[str, Any]]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def hold_out(dataset: Dataset) -> Dataset:
+    """Return 50,000 of the training images, and the other 10,000 in place of the test set."""
+    shuffled = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
+    kept, held = shuffled[HELD_OUT:].numpy(), shuffled[:HELD_OUT].numpy()
+    return replace(
+        dataset,
+        train_images=dataset.train_images[kept],
+        train_labels=dataset.train_labels[kept],
+        test_images=dataset.train_images[held],
+        test_labels=dataset.train_labels[held],
+    )
+
+
+def accuracies(settings: Settings, dataset: Dataset) -> list[float]:
+    """Train by `settings`; return the accuracy after each epoch."""
+    trainee = make_trainee(settings, dataset, torch.device("cpu"))
+    session, test = trainee.session, trainee.test
+    plan = partial(
+        plan_epoch,
+        settings.seed,
+        size=session.batches.images,
+        horizontal_flip=settings.horizontal_flip,
+    )
+    found = []
+    for position in train(session.step, session.batches, plan, settings.epochs, START):
+        if position.batch == len(session.batches):
+            batches = test.epoch(in_order(test.images))
+            found.append(evaluate(trainee.network, batches, 10).accuracy)
+    return found
+
+
+def summary(of_seeds: list[float]) -> str:
+    """Mean with its 95 % interval, in per cent."""
+    per_cent = [100 * value for value in of_seeds]
+    reach = STUDENT_9 * statistics.stdev(per_cent) / math.sqrt(len(per_cent))
+    return (
+        f"{statistics.mean(per_cent):.2f} ± {reach:.2f} % (95 % interval of the mean), "
+        f"least {min(per_cent):.2f}, most {max(per_cent):.2f}, {len(per_cent)} seeds\n"
+    )
+
+
+def _add(judged_on: str, flags: list[str], dataset: Dataset) -> None:
+    settings = load(Settings, ["--recipe=accurate", *flags], "accurate")
+    started = time.perf_counter()
+    found = accuracies(settings, dataset)
+    seconds = round(time.perf_counter() - started, 1)
+    row = {"judged_on": judged_on, "flags": flags, "accuracy": found[-1], "seconds": seconds}
+    row |= {"settings": settings.training_values(), "by_epoch": found}
+    files.make_folder(RESULTS.parent)
+    files.write_json(RESULTS, [*_all_rows(), row])  # another process may have added some
+    sys.stdout.write(f"{judged_on} {' '.join(flags)}: {found[-1]:.4f} in {seconds} s\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
