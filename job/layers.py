@@ -57,7 +57,7 @@ class Fp32Layer:
     def descend(self, gradient: Tensor, inputs: Tensor, scale: float) -> None:
         """Add inside the product."""
         self._weight.addmm_(gradient.t(), inputs, alpha=scale)
-        self._bias.add_(gradient.sum(0), alpha=scale)
+        self._bias.addmv_(gradient.t(), gradient.new_ones(len(gradient)), alpha=scale)
 
 
 class Bf16Layer:

@@ -109,14 +109,13 @@ class ResidentEpoch:
         """Yield (images, labels) on the device of the split."""
         order = self.order.to(self.split.images.device)
         flips = None if self.flips is None else self.flips.to(order.device)
+        labels = _pieces(self.split.labels.index_select(0, order), self.batch_size)
         for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
             images = as_input(self.split.images.index_select(0, chosen))
             if flips is not None:
                 images = mirror(images, flips[chosen])
-            labels = self.split.labels.index_select(0, chosen)
-            yield from zip(
-                _pieces(images, self.batch_size), _pieces(labels, self.batch_size), strict=True
-            )
+            # The images first: the other way round a label would be taken and lost at each end.
+            yield from zip(_pieces(images, self.batch_size), labels, strict=False)
 
 
 @dataclass(frozen=True)
