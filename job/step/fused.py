@@ -42,7 +42,7 @@ class FusedStep:
         self._targets = torch.eye(linear[-1].out_features)
         self._loss = LossSum(self._targets.device)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def run(self, batches: Iterable[Batch], first_step: int) -> Iterator[int]:
         """Yield after each batch."""
         for done, (images, targets) in enumerate(batches, start=1):
