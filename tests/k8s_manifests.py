@@ -1,4 +1,7 @@
-"""The manifests of `k8s/`: where they are, and what kubectl makes of them."""
+"""The manifests of `k8s/`: where they are, and what kubectl makes of them.
+
+A variant is a complete file, such as `train-job`, or an overlay, by its name.
+"""
 
 import subprocess
 import sys
@@ -15,13 +18,20 @@ ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "k8s"
 TRAIN_JOB: Final = FOLDER / "train-job.yaml"
 BASE: Final = FOLDER / "base"
-READER: Final = FOLDER / "read-results.yaml"
+FILES: Final = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 OVERLAYS: Final = sorted(folder.name for folder in (FOLDER / "overlays").iterdir())
+VARIANTS: Final = (*FILES, *OVERLAYS)
 
 
-def overlay(name: str) -> list[Manifest]:
-    """What `kubectl apply -k k8s/overlays/<name>` would send."""
-    return read(render(FOLDER / "overlays" / name))
+def path_of(variant: str) -> str:
+    """Where a variant is, below the project's folder."""
+    return f"k8s/{variant}.yaml" if variant in FILES else f"k8s/overlays/{variant}"
+
+
+def documents_of(variant: str) -> list[Manifest]:
+    """What `kubectl apply` would send of a variant."""
+    path = ROOT / path_of(variant)
+    return read(path.read_text() if variant in FILES else render(path))
 
 
 @cache
@@ -48,13 +58,26 @@ def only(documents: list[Manifest], kind: str) -> Manifest:
     return document
 
 
-def pod_specs(documents: list[Manifest]) -> Iterator[Manifest]:
-    """The specification of every pod that the documents ask for."""
+def set_specs(documents: list[Manifest]) -> Iterator[Manifest]:
+    """The specification of every JobSet: written as such, or made by Trainer of a runtime."""
     for document in documents:
-        if document["kind"] == "Job":
-            yield document["spec"]["template"]["spec"]
-        if document["kind"] == "Pod":
+        if document["kind"] == "JobSet":
             yield document["spec"]
+        if document["kind"] == "TrainingRuntime":
+            yield document["spec"]["template"]["spec"]
+
+
+def job_specs(documents: list[Manifest]) -> Iterator[Manifest]:
+    """The specification of every Job: written as such, or part of a JobSet."""
+    yield from (document["spec"] for document in documents if document["kind"] == "Job")
+    for job_set in set_specs(documents):
+        yield from (part["template"]["spec"] for part in job_set["replicatedJobs"])
+
+
+def pod_specs(documents: list[Manifest]) -> Iterator[Manifest]:
+    """The specification of every pod: written as such, or made for a Job."""
+    yield from (document["spec"] for document in documents if document["kind"] == "Pod")
+    yield from (job["template"]["spec"] for job in job_specs(documents))
 
 
 def as_pod(documents: list[Manifest]) -> list[Manifest]:

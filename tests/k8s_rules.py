@@ -6,35 +6,15 @@ that are applied together and yields one sentence for each fault.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from k8s_manifests import Manifest, pod_specs
+from k8s_crew_rules import CREW_RULES
+from k8s_manifests import Manifest, job_specs, pod_specs
+from k8s_set_rules import SET_RULES
+from k8s_values import known_values
 
 Rule = Callable[[list[Manifest]], Iterator[str]]
 
-# The last two keys of a path, list indices left out, and what may stand there.
-ENUMERATIONS: Final[dict[tuple[str, str], set[str]]] = {
-    ("rules", "action"): {"FailJob", "FailIndex", "Ignore", "Count"},
-    ("onExitCodes", "operator"): {"In", "NotIn"},
-    ("onPodConditions", "status"): {"True", "False", "Unknown"},
-    ("spec", "completionMode"): {"NonIndexed", "Indexed"},
-    ("spec", "podReplacementPolicy"): {"TerminatingOrFailed", "Failed"},
-    ("spec", "restartPolicy"): {"Never", "OnFailure", "Always"},
-    ("spec", "accessModes"): {
-        "ReadWriteOnce",
-        "ReadOnlyMany",
-        "ReadWriteMany",
-        "ReadWriteOncePod",
-    },
-    ("containers", "imagePullPolicy"): {"Always", "IfNotPresent", "Never"},
-    ("containers", "terminationMessagePolicy"): {"File", "FallbackToLogsOnError"},
-    ("securityContext", "fsGroupChangePolicy"): {"OnRootMismatch", "Always"},
-    ("seccompProfile", "type"): {"RuntimeDefault", "Localhost", "Unconfined"},
-    ("tolerations", "operator"): {"Exists", "Equal"},
-    ("tolerations", "effect"): {"NoSchedule", "PreferNoSchedule", "NoExecute"},
-    ("emptyDir", "medium"): {"", "Memory", "HugePages"},
-    ("exactly", "allocationMode"): {"ExactCount", "All"},
-}
 LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 PINNED_IMAGE: Final = re.compile(r".+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})")
 RESTRICTED_POD: Final = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -49,15 +29,6 @@ def faults(documents: list[Manifest]) -> dict[str, list[str]]:
     """The sentences of every rule that is broken, by the rule's name."""
     found = {rule.__name__: list(rule(documents)) for rule in RULES}
     return {name: sentences for name, sentences in found.items() if sentences}
-
-
-def known_values(documents: list[Manifest]) -> Iterator[str]:
-    """An enumeration takes one of its words; in the schema it is any text."""
-    for document in documents:
-        for path, value in _leaves(document, ()):
-            allowed = ENUMERATIONS.get((path[-2], path[-1])) if len(path) > 1 else None
-            if allowed is not None and value not in allowed:
-                yield f"{'.'.join(path)} is {value}, allowed is {', '.join(sorted(allowed))}"
 
 
 def whole_devices(documents: list[Manifest]) -> Iterator[str]:
@@ -83,7 +54,7 @@ def plain_names(documents: list[Manifest]) -> Iterator[str]:
 
 def jobs_that_end(documents: list[Manifest]) -> Iterator[str]:
     """A Job says whether its containers are restarted, and never that they always are."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         policy = job["template"]["spec"].get("restartPolicy")
         if policy not in ("Never", "OnFailure", None):
             yield f"restartPolicy is {policy}"
@@ -93,7 +64,7 @@ def jobs_that_end(documents: list[Manifest]) -> Iterator[str]:
 
 def exit_codes_need_new_pods(documents: list[Manifest]) -> Iterator[str]:
     """A podFailurePolicy judges pods, so a container is not restarted within one."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         policy = job["template"]["spec"].get("restartPolicy")
         if "podFailurePolicy" in job and policy == "OnFailure":
             yield "restartPolicy is OnFailure beside a podFailurePolicy, which needs Never"
@@ -101,7 +72,7 @@ def exit_codes_need_new_pods(documents: list[Manifest]) -> Iterator[str]:
 
 def indexed_limits(documents: list[Manifest]) -> Iterator[str]:
     """Limits per index belong to Indexed Jobs."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         if job.get("completionMode") == "Indexed":
             continue
         yield from (
@@ -115,7 +86,7 @@ def indexed_limits(documents: list[Manifest]) -> Iterator[str]:
 
 def judged_containers(documents: list[Manifest]) -> Iterator[str]:
     """A rule about exit codes names a container that there is."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         known = {container["name"] for container in job["template"]["spec"]["containers"]}
         for rule in _failure_rules(job):
             name = rule.get("onExitCodes", {}).get("containerName")
@@ -125,7 +96,7 @@ def judged_containers(documents: list[Manifest]) -> Iterator[str]:
 
 def ordered_exit_codes(documents: list[Manifest]) -> Iterator[str]:
     """Exit codes ascend, each stands once, and success is no failure."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         for rule in _failure_rules(job):
             codes = rule.get("onExitCodes", {}).get("values", [])
             if codes != sorted(set(codes)) or 0 in codes:
@@ -134,7 +105,7 @@ def ordered_exit_codes(documents: list[Manifest]) -> Iterator[str]:
 
 def replacement_after_failure(documents: list[Manifest]) -> Iterator[str]:
     """With a podFailurePolicy, a pod is replaced once it has failed, not while it ends."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         policy = job.get("podReplacementPolicy", "Failed")
         if "podFailurePolicy" in job and policy == "TerminatingOrFailed":
             yield f"podReplacementPolicy is {policy} beside a podFailurePolicy"
@@ -150,12 +121,15 @@ def mounted_volumes(documents: list[Manifest]) -> Iterator[str]:
 
 
 def complete_set(documents: list[Manifest]) -> Iterator[str]:
-    """Whatever a Job refers to is applied with it."""
+    """Whatever a pod or a TrainJob refers to is applied with it."""
     there = {(document["kind"], document["metadata"]["name"]) for document in documents}
-    for job in _jobs(documents):
-        for kind, name in _references(job["template"]["spec"]):
-            if (kind, name) not in there:
-                yield f"{kind} {name} is not in the same file"
+    runtimes = [each["spec"]["runtimeRef"] for each in documents if each["kind"] == "TrainJob"]
+    wanted = [(runtime["kind"], runtime["name"]) for runtime in runtimes]
+    for job in job_specs(documents):
+        wanted += _references(job["template"]["spec"])
+    for kind, name in wanted:
+        if (kind, name) not in there:
+            yield f"{kind} {name} is not in the same file"
 
 
 def claimed_devices(documents: list[Manifest]) -> Iterator[str]:
@@ -170,7 +144,7 @@ def claimed_devices(documents: list[Manifest]) -> Iterator[str]:
 
 def only_disruptions_are_free(documents: list[Manifest]) -> Iterator[str]:
     """Ignored is what the cluster did; a code that the job chose could be repeated for ever."""
-    for job in _jobs(documents):
+    for job in job_specs(documents):
         for rule in _failure_rules(job):
             conditions = [each["type"] for each in rule.get("onPodConditions", [])]
             if rule["action"] == "Ignore" and conditions != ["DisruptionTarget"]:
@@ -215,22 +189,9 @@ RULES: Final[tuple[Rule, ...]] = (
     only_disruptions_are_free,
     restricted_pods,
     pinned_images,
+    *CREW_RULES,
+    *SET_RULES,
 )
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _leaves(part, (*path, str(key)))
-    elif isinstance(value, list):
-        for part in value:
-            yield from _leaves(part, path)
-    else:
-        yield path, value
-
-
-def _jobs(documents: list[Manifest]) -> Iterator[Manifest]:
-    yield from (document["spec"] for document in documents if document["kind"] == "Job")
 
 
 def _failure_rules(job: Manifest) -> list[Manifest]:
