@@ -8,14 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from job import launch, logs, termination
+from job import logs, termination
 from job.errors import ExitCode, JobError, UsageError
 from job.settings import PredictSettings, Settings, load
 from job.settings.threads import let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
-from job.world import here
-from job.world.voice import speak_as
 
 if TYPE_CHECKING:
     from job.data.ahead import ReadAhead
@@ -37,7 +35,8 @@ def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -
         _tell(bug)
         termination.report(bug)
         return ExitCode.BUG
-    termination.report(None)
+    if code == ExitCode.FINISHED:  # what is wrong otherwise was told by whoever found it
+        termination.report(None)
     return code
 
 
@@ -55,6 +54,10 @@ def _command(name: str) -> Callable[[list[str]], ExitCode]:
 
 def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     settings = load(Settings, flags, PROGRAM)
+    from job import launch
+    from job.world import here
+    from job.world.voice import speak_as
+
     place = here(settings)
     speak_as(place, settings.log_format, settings.log_level)
     stop.watch(settings.stop_file)

@@ -113,6 +113,7 @@ def be_rank(folder: Path, witness: Witness, deeds: dict[str, str]) -> int:
         "told": {name: os.environ[name] for name in TOLD},
         "threads": os.environ["OMP_NUM_THREADS"],
         "argv": sys.argv[1:],
+        "utf8": sys.flags.utf8_mode,
     }
     report = folder / f"rank-{rank}.json"
     report.write_text(json.dumps(seen))

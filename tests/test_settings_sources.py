@@ -39,6 +39,9 @@ WRITTEN = {
     "keep_checkpoints": "5",
     "min_accuracy": "0.5",
     "processes_per_node": "1",
+    "nodes": "2",
+    "master_address": "train-0",
+    "master_port": "30000",
     "stop_file": "stop here",
     "progress": "off",
 }

@@ -152,7 +152,7 @@ def test_pod_of_an_indexed_job_is_a_node() -> None:
 
 def test_pods_of_a_sweep_are_alone() -> None:
     """Without JOB_NODES an index is not a place in a run."""
-    assert node({"JOB_COMPLETION_INDEX": "7"}).count == 1
+    assert node({"JOB_COMPLETION_INDEX": "7"}) == node({})
 
 
 def test_pod_of_kubeflow_is_a_node() -> None:

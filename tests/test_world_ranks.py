@@ -1,6 +1,7 @@
 """Claims about `job.world.ranks`, with real ranks that talk through gloo over the loopback."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import torch.distributed as dist
 from job.errors import DataError, InterruptedRunError
 from job.stop import StopFlag
 from job.world import Placement, World, join
+from job.world.rendezvous import tell_loss
 from rank_processes import Outcome, outcomes, places, started
 from world_rank import LIMITS, exchange, go_on
 
@@ -132,6 +134,21 @@ def test_loss_is_known_to_who_asks() -> None:
         assert [*losses, world.loss] == [None, f"rank 1 on {HOST}: no sign of life"]
         with pytest.raises(InterruptedRunError, match="rank 1"):
             world.any(False)
+
+
+def test_loss_ends_a_world_whose_connections_hold() -> None:
+    """NCCL would wait in the next call; the rank that was lost need be none that it waits for."""
+    placed = places(2)
+    with started([placed[1]], "freeze", culprit=1):
+        world = joined(placed[0]).__enter__()
+        tell_loss(world._store, "rank 7 on x: DataError")  # type: ignore[attr-defined]
+        until = time.monotonic() + 10
+        while world.loss is None and time.monotonic() < until:
+            time.sleep(0.01)
+        began = time.monotonic()
+        with pytest.raises(InterruptedRunError, match="rank 7 on x"):
+            world.sum(torch.ones(3))
+    assert time.monotonic() - began < 2.0
 
 
 def test_own_error_comes_through_and_is_told() -> None:

@@ -27,7 +27,9 @@ from job.world.patience import Limits  # noqa: E402
 from job.world.voice import speak_as  # noqa: E402
 
 # A tenth of those in earnest; the ranks share two cores with whatever else runs.
-LIMITS: Final = Limits(rendezvous=60, beat=0.2, silence=4.0, suspicion=1.5, leave=2.0)
+LIMITS: Final = Limits(
+    rendezvous=60, beat=0.2, silence=4.0, suspicion=1.5, leave=2.0, collective=30
+)
 LIMIT_SECONDS: Final = 60.0
 
 

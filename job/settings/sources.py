@@ -98,8 +98,8 @@ def _type_in_words(annotation: Any) -> list[str]:
         return [", ".join(map(str, get_args(annotation)))]
     if members := get_args(annotation):
         return [words for member in members for words in _type_in_words(member)]
-    names = {bool: ["true or false"], int: ["an integer"], float: ["a number"], type(None): []}
-    return names.get(annotation, ["a path"])
+    names = {bool: ["true or false"], int: ["an integer"], float: ["a number"], str: ["a name"]}
+    return names.get(annotation, ["a path"]) if annotation is not type(None) else []
 
 
 def _bounds_in_words(constraint: object) -> Iterator[str]:
