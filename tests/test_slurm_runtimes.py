@@ -1,0 +1,124 @@
+"""Claims about JOB_RUNTIME: the line that each runtime is given, and what reaches the job in it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from batch_shell import ROOT, Batch, make_batch
+from job import explain
+from job.errors import ExitCode
+
+LINES: Final = {
+    "apptainer": (
+        "apptainer exec --nv --contain --pwd=/app --bind={output}:/output --bind={data}:/mnt"
+        " {image} /entrypoint.sh --epochs 3"
+    ),
+    "charliecloud": (
+        "ch-run --private-tmp --cd=/app --bind={output}:/output --bind={data}:/mnt"
+        " --set-env=HOME=/tmp --set-env=PATH={path} {image} -- /entrypoint.sh --epochs 3"
+    ),
+    "docker": (
+        'docker run --rm --network=none --user={user}:0 --gpus="device=2,5" {settings}'
+        " --volume={output}:/output --volume={data}:/mnt {image} --epochs 3"
+    ),
+    "podman": (
+        "podman run --rm --network=none --userns=keep-id --user={user}:0"
+        " --device=nvidia.com/gpu=2 --device=nvidia.com/gpu=5 {settings}"
+        " --volume={output}:/output --volume={data}:/mnt {image} --epochs 3"
+    ),
+}
+SETTINGS: Final = {
+    "JOB_DEVICE": "cuda",
+    "JOB_DATA_DIR": "/mnt",
+    "JOB_OUTPUT_DIR": "/output",
+    "JOB_SEED": "5",
+    "OMP_NUM_THREADS": "2",
+}
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Batch:
+    """A batch shell on a node."""
+    return make_batch(tmp_path)
+
+
+@pytest.mark.parametrize("runtime", LINES)
+def test_container_is_started_with_gpus_volumes_and_settings(batch: Batch, runtime: str) -> None:
+    """The whole line, because each of its words was forgotten by somebody once."""
+    (batch.project / "data").mkdir()
+
+    ended = batch.run(
+        *("--epochs", "3"),
+        JOB_RUNTIME=runtime,
+        JOB_SEED="5",
+        JOB_DATA_DIR="data",
+        SLURM_JOB_GPUS="2,5",
+        PYTHONPATH="/of/the/host",
+    )
+
+    facts = {
+        "output": f"{batch.project}/output",
+        "data": f"{batch.project}/data",
+        "image": explain.IMAGE,
+        "user": os.getuid(),
+        "path": re.findall(r"ENV PATH=(\S+)", (ROOT / "Dockerfile").read_text())[0],
+        "settings": " ".join(f"--env={name}" for name in sorted(SETTINGS)),
+    }
+    assert " ".join(ended.words) == LINES[runtime].format(**facts)
+    assert ended.settings == SETTINGS
+    assert "PYTHONPATH" not in ended.seen["variables"]
+
+
+def test_apptainer_is_told_the_settings_against_the_image_s_own(batch: Batch) -> None:
+    """A value of the image goes before the host's, unless it is given in this way."""
+    ended = batch.run(JOB_RUNTIME="apptainer", JOB_SEED="5", JOB_IMAGE="a.sif")
+    told = ended.seen["variables"]
+
+    assert ended.seen["words"][-2] == "a.sif"
+    assert {name: told[f"APPTAINERENV_{name}"] for name in ended.settings} == ended.settings
+
+
+def test_charliecloud_knows_its_user(batch: Batch) -> None:
+    """It refuses to start without, and a bare environment has none."""
+    ended = batch.run(JOB_RUNTIME="charliecloud")
+
+    assert ended.seen["variables"]["USER"] == Path(ended.seen["variables"]["SEEN"]).owner()
+
+
+def test_pyxis_is_told_by_options_of_srun(batch: Batch) -> None:
+    """The step itself becomes the container, and its entrypoint the task."""
+    options = (
+        "container-image=fashion-mnist-job:0.1.0",
+        "container-workdir=/app",
+        "no-container-mount-home",
+        f"container-mounts={batch.project}/output:/output",
+        "container-env=JOB_DEVICE,JOB_OUTPUT_DIR,OMP_NUM_THREADS",
+    )
+
+    ended = batch.run("--epochs", "3", JOB_RUNTIME="pyxis")
+
+    assert ended.notes[1:] == [f"srun --{option}" for option in options]
+    assert ended.code == 127  # there is no /entrypoint.sh where this runs
+
+
+@pytest.mark.parametrize("runtime", ["docker", "podman"])
+def test_runtime_that_hides_the_other_tasks_is_refused_for_several(
+    batch: Batch, runtime: str
+) -> None:
+    """Each of two tasks would take itself for the only one, and write the same files."""
+    ended = batch.run(JOB_RUNTIME=runtime, SLURM_NTASKS="2")
+
+    assert ended.code == ExitCode.SETTINGS
+    assert "one task only" in ended.said
+
+
+def test_unknown_runtime_is_refused_with_those_that_there_are(batch: Batch) -> None:
+    """The message names what is allowed, which is what the page explains."""
+    ended = batch.run(JOB_RUNTIME="conda")
+    allowed = ended.said.strip().partition("allowed is ")[2].split(", ")
+
+    assert ended.code == ExitCode.SETTINGS
+    assert set(allowed) == {*LINES, "venv", "pyxis"}
