@@ -72,12 +72,16 @@ test-image: venv ## Build the image and run it under docker and podman (root, 25
 test-gpu: venv ## Run what needs a GPU that torch can use (it fails without one)
 	$(PY) -m pytest tests/gpu
 
+.PHONY: test-nodes
+test-nodes: venv ## Run two ranks on two virtual nodes with a late resolver, and cut them off (root, three minutes)
+	$(PY) -m pytest tests/nodes
+
 .PHONY: slurm-cluster
 slurm-cluster: venv ## Open a shell on a Slurm cluster of four virtual nodes (root, Debian's slurm packages)
 	@PYTHONPATH=.:tests $(PY) tests/slurm/slurm_shell.py
 
 .PHONY: test-slurm
-test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (six minutes)
+test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (four minutes)
 	$(PY) -m pytest tests/slurm
 
 .PHONY: parity
@@ -85,9 +89,14 @@ parity: venv data ## Measure docs/parity.md anew (more than half an hour on two 
 	$(PY) bench/parity.py
 
 .PHONY: bench
-bench: venv data ## Measure docs/performance.md anew: the job beside its rivals (ten minutes)
+bench: venv data ## Measure docs/performance.md anew: the job beside its rivals (twenty minutes)
 	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r requirements-bench.lock
 	$(PY) bench/compare.py
+
+.PHONY: scaling
+scaling: venv data ## Measure docs/scaling.md anew: several ranks, and failures simulated (ten minutes)
+	$(PY) bench/failures.py
+	$(PY) bench/ranks.py
 
 .PHONY: venv
 venv: $(VENV)/.installed ## Make .venv from the hash-checked lock (TORCH_INDEX_URL=... for torch's CPU build)
