@@ -25,7 +25,7 @@ it. One process is started for each visible GPU; `JOB_PROCESSES_PER_NODE=1` leav
 
 | | equal | seen in |
 | --- | --- | --- |
-| N ranks and one rank, the same batch | weights within 2e-6 after eight steps: sums are cut otherwise | `tests/test_step_shared.py` |
+| N ranks and one rank, the same batch | weights within 2e-6 after eight steps, sums being cut otherwise | `tests/test_step_shared.py` |
 | the flat exchange and `DistributedDataParallel` | likewise | the same |
 | the ranks among themselves | bit for bit | the same |
 | interrupted and not, as many ranks | bit for bit | `tests/test_ranks.py` |
@@ -37,8 +37,8 @@ nodes stopped, and one went on alone (`make test-nodes`).
 
 ## When something happens
 
-Seen on two network namespaces with host names and a resolver of their own (`make test-nodes`, as root, three
-minutes):
+Seen on two network namespaces with host names and a resolver of their own (`make test-nodes`, as root,
+three minutes):
 
 | event | what the ranks do |
 | --- | --- |
