@@ -11,7 +11,7 @@ import pytest
 
 from job.errors import ExitCode, InterruptedRunError, JobError, SettingsError
 from job.launch import run
-from job.launch.launcher import rank_environments, same_command
+from job.launch.launcher import SEEN, rank_environments, same_command
 from job.settings import Settings
 from job.stop import StopFlag
 from job.world.placement import Node
@@ -187,6 +187,15 @@ def test_ranks_run_what_the_launcher_was_started_with(tmp_path: Path) -> None:
         "alone",
     )
     assert same_command()[0] == sys.executable
+
+
+def test_user_is_told_that_more_ranks_are_slower_here(tmp_path: Path) -> None:
+    """With the figure that was measured, and the setting that leaves it at one."""
+    command = [sys.executable, PROGRAM, str(tmp_path), "2", "0=lack", "1=stop"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    told = json.loads(done.stderr.splitlines()[1])
+    assert (told["seen"], told["fix"]) == (SEEN, "JOB_PROCESSES_PER_NODE=1")
 
 
 def test_launcher_is_light() -> None:

@@ -23,6 +23,8 @@ from job.world.torchrun import as_rank
 
 # For ranks whose run is over: to notice it takes the slowest of them eight seconds.
 GRACE_SECONDS: Final = 30.0
+# bench/ranks.py; GPUs have not been measured.
+SEEN: Final = "a step of two ranks took 3 times as long as one rank's (gloo, 2 cores)"
 THREADS: Final = "OMP_NUM_THREADS"
 
 log = structlog.get_logger()
@@ -51,6 +53,7 @@ def run(
     if node.master_port is None:
         node = replace(node, master_port=free_port())
     log.info("launching", processes=processes, node=node.rank, nodes=node.count, told=node.source)
+    log.info("a small network is faster alone", seen=SEEN, fix="JOB_PROCESSES_PER_NODE=1")
     environments = rank_environments(os.environ, node, processes)
     failure = Crew(command or same_command(), environments, grace_seconds).attend(stop)
     return ExitCode.FINISHED if failure is None else failure.exit_code()
