@@ -5,12 +5,16 @@ overlaid with what the image has besides. It is mounted on the virtual hosts, an
 """
 
 import shlex
+import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "image"
+VENV: Final = Path("/opt/venv")
+PACKAGES: Final = Path(sysconfig.get_path("purelib"))
 
 
 def image_mounts(folder: Path, clone: Path, readable: Sequence[Path]) -> list[str]:
@@ -18,8 +22,10 @@ def image_mounts(folder: Path, clone: Path, readable: Sequence[Path]) -> list[st
     image, layer = folder / NAME, folder / "image-layer"
     for each in (image, layer):
         each.mkdir()
-    places = {path: path for path in readable}
-    places |= {clone: Path("/app"), clone / ".venv": Path("/opt/venv")}
+    places = {path: path for path in readable if path != PACKAGES}
+    places |= {clone: Path("/app"), clone / ".venv": VENV}
+    # Where the clone's venv points to may lie below /tmp, which Charliecloud hides.
+    places[PACKAGES] = VENV / PACKAGES.relative_to(sys.prefix)
     inside = [_inside(layer, each) for each in (*places.values(), Path("/output"))]
     return [
         # A lower layer may not lie within another one, so it has a file system of its own.
