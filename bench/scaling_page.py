@@ -46,10 +46,9 @@ three minutes):
 | the link between them is cut | both leave with 75 in less than 30 s, each names the other; the next start goes on |
 | SIGTERM to one node | all stop at the same step, 75, nothing lost |
 
-gloo tells the others the address that a host's own name has. Where that is the loopback, as on Debian with
-`127.0.1.1` in `/etc/hosts`, ranks of several nodes do not find each other and leave with 75:
-`export GLOO_SOCKET_IFNAME=eth0` names the interface to use. It matters with GPUs, too: NCCL exchanges the
-gradients, gloo the votes.
+A host tells the others the address that its own name has there. Where that is the loopback, as on Debian
+with `127.0.1.1` in `/etc/hosts`, ranks of several nodes do not find each other; `GLOO_SOCKET_IFNAME=eth0`,
+say, names the interface that leads to them. GPUs need it, too: NCCL exchanges the gradients, gloo the votes.
 
 ## Measured: gloo on this machine
 
