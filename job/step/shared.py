@@ -2,7 +2,7 @@
 
 The gradients lie in one flat buffer, which ends with the number of images: its sum over all ranks,
 divided by its last element, is the gradient of the mean over the whole batch, and the host waits
-for nothing. `DistributedDataParallel` gives the same weights; docs/scaling.md has the times of both.
+for nothing. `DistributedDataParallel` gives the same weights; docs/scaling.md has both times.
 """
 
 from torch import Tensor, nn
