@@ -23,7 +23,7 @@ from job.world.torchrun import as_rank
 
 # For ranks whose run is over: to notice it takes the slowest of them eight seconds.
 GRACE_SECONDS: Final = 30.0
-# bench/ranks.py; GPUs have not been measured.
+# bench/ranks.py, one round on a machine that was not quiet; GPUs have not been measured.
 SEEN: Final = "a step of two ranks took 3 times as long as one rank's (gloo, 2 cores)"
 THREADS: Final = "OMP_NUM_THREADS"
 

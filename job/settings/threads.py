@@ -8,8 +8,8 @@ with one busy neighbour on two cores a step of the quickstart took 125 ms instea
 import os
 from typing import Final
 
-# Between what was measured: 100 cost a wake-up in every region (2.6 ms of products a step for 1.7),
-# 10,000 gave 14 to 29 ms a step beside a busy neighbour, where 100 gave 5 and the default 129.
+# 100 cost a wake-up in every region (2.6 ms of products a step for 1.7). Beside a busy neighbour an
+# epoch of the fused step took 4 s with 2,000, 5 to 10 s with 5,000 and 8 to 11 s with 10,000.
 SPINS: Final = "2000"
 
 

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Ranks(World):
     """See `World`; entering it waits for the others, leaving it, too, unless this rank failed."""
 
-    batches_between_agreements = 16  # an exchange took a third of a step of two gloo ranks
+    batches_between_agreements = 16  # agreeing took 0.8 ms of two gloo ranks, 2.3 of four
 
     _store: Store
     _beats: Beats
