@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from job import layers
-from job.layers import Bf16Layer, Fp32Layer, Layer, forward_of
+from job.layers import Bf16Layer, Bf16Weights, Fp32Layer, Layer, forward_of
 from job.model import build
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ def same_numbers() -> None:
 def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the library that is faster here, and as on a machine without it."""
     if not request.param:
-        monkeypatch.setattr(layers, "_onednn_fits", lambda _layer: False)
+        monkeypatch.setattr(layers, "_onednn_fits", lambda *_: False)
 
 
 @pytest.mark.usefixtures("onednn")
@@ -39,8 +39,9 @@ def test_outputs_are_those_of_the_linear_layer(
     """Bias and ReLU included."""
     linear, inputs = nn.Linear(inside, outside), torch.rand(BATCH, inside)
     wanted = functional.relu(linear(inputs)) if rectify else linear(inputs)
+    layer, _ = _make(kind, linear)
 
-    outputs = _make(kind, linear).forward(_as(kind, inputs), rectify=rectify)
+    outputs = layer.forward(_as(kind, inputs), rectify=rectify)
 
     _require_close(outputs, wanted, TOLERANCE[kind])
 
@@ -54,16 +55,41 @@ def test_gradients_are_those_of_autograd(kind: type[Layer], inside: int, outside
     inputs = torch.rand(BATCH, inside, requires_grad=True)
     linear(inputs).backward(slope)
     wanted = [_stepped(linear.weight), _stepped(linear.bias)]
-    layer = _make(kind, linear)
-    layer.forward(_as(kind, inputs.detach()), rectify=False)
+    layer, weights = _make(kind, linear)
 
     below = layer.backward(_as(kind, slope))
-    layer.descend(_as(kind, slope), _as(kind, inputs.detach()), -0.5)
+    layer.ascend(_as(kind, slope), _as(kind, inputs.detach()), -0.5)
+    weights.ascend(-0.5)
 
     assert inputs.grad is not None
     _require_close(below, inputs.grad, TOLERANCE[kind])
     _require_close(linear.weight.data, wanted[0], TOLERANCE[kind])
     _require_close(linear.bias.data, wanted[1], TOLERANCE[kind])
+
+
+def test_weights_in_one_buffer_are_still_the_layers_own() -> None:
+    """What is loaded into a layer is what the next copies hold, and no other layer's."""
+    first, second = nn.Linear(3, 4), nn.Linear(4, 5)
+    weights = Bf16Weights([first, second])
+    with torch.no_grad():
+        first.weight.fill_(2)
+        second.weight.fill_(3)
+
+    weights.refresh()
+
+    assert [copy.unique().tolist() for copy in weights.copies] == [[2], [3]]
+    assert [copy.shape for copy in weights.copies] == [(4, 3), (5, 4)]
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bf16_is_oneDNNs_only_where_it_has_the_instructions(  # noqa: N802  # its name
+    monkeypatch: pytest.MonkeyPatch, *, supported: bool
+) -> None:
+    """Elsewhere its product raises, and torch's own takes over."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+
+    assert layers._onednn_fits(nn.Linear(8, 64), torch.bfloat16) is supported
+    assert layers._onednn_fits(nn.Linear(8, 64), torch.float32)
 
 
 def test_fast_forward_gives_the_logits_of_the_network() -> None:
@@ -94,8 +120,13 @@ def test_fast_forward_follows_the_training() -> None:
         assert not torch.equal(fast(images), before)
 
 
-def _make(kind: type[Layer], linear: nn.Linear) -> Layer:
-    return Fp32Layer(linear) if kind is Fp32Layer else Bf16Layer(linear)
+def _make(kind: type[Layer], linear: nn.Linear) -> tuple[Layer, Bf16Weights]:
+    """A layer with the weights that end its step; for fp32 those of some other layer."""
+    if kind is Fp32Layer:
+        return Fp32Layer(linear), Bf16Weights([nn.Linear(1, 1)])
+    weights = Bf16Weights([linear])
+    weights.refresh()
+    return Bf16Layer(linear, weights.copies[0], weights.slopes[0]), weights
 
 
 def _as(kind: type[Layer], value: Tensor) -> Tensor:

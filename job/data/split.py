@@ -23,7 +23,10 @@ GATHERED_BATCHES: Final = 16
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, 28, 28) uint8 and labels (N,) int64, both on one device."""
+    """Images (N, 28, 28) uint8 and labels (N,) int64, both on one device.
+
+    A step may make another one of it, once: images that are input already, one-hot labels (N, 10).
+    """
 
     images: Tensor
     labels: Tensor
@@ -173,7 +176,7 @@ class ResidentBatches:
 
 def _pieces(whole: Tensor, size: int) -> Iterator[Tensor]:
     """Cut along the first dimension; nothing gives no piece, where `torch.split` gives an empty."""
-    return (whole[start : start + size] for start in range(0, len(whole), size))
+    return iter(whole.split(size) if len(whole) else ())
 
 
 def count_batches(images: int, batch_size: int) -> int:
@@ -181,9 +184,14 @@ def count_batches(images: int, batch_size: int) -> int:
     return -(-images // batch_size)
 
 
-def as_input(pixels: Tensor) -> Tensor:
-    """Turn pixels (B, 28, 28) uint8 into input (B, 1, 28, 28) float32 in [0, 1], as `ToTensor`."""
-    return pixels.unsqueeze(1).to(torch.float32).div_(255)
+def as_input(images: Tensor) -> Tensor:
+    """Turn pixels (B, 28, 28) uint8 into input (B, 1, 28, 28) float32 in [0, 1], as `ToTensor`.
+
+    Images that are input already stay what they are.
+    """
+    if images.is_floating_point():
+        return images.unsqueeze(1)
+    return images.unsqueeze(1).to(torch.float32).div_(255)
 
 
 def mirror(images: Tensor, chosen: Tensor) -> Tensor:
