@@ -127,18 +127,33 @@ def _times(factor: float, estimate: Estimate | None) -> Estimate | None:
     return estimate and estimate.times(factor)
 
 
+JAX_REASON: Final = (
+    "the eight products alone take as long as JAX's whole epoch, to a few hundredths, and what lies "
+    "between them takes the job 0.2 s: some twenty operations a step, which XLA compiles into few "
+    "and torch starts one after the other from Python. Nothing is compiled at run time here. What "
+    "was tried stands in docs/decisions.md."
+)
+BF16_REASON: Final = (
+    "torch has no product on a CPU that adds bf16 to fp32 weights, so that every step passes three "
+    "times over 2.7 MB of them. What was tried stands in docs/decisions.md."
+)
+EVALUATION_REASON: Final = (
+    "its three products alone take longer here. They are 13.4 GFLOP, and 60 ms would take 223 "
+    "GFLOP/s of two cores that multiplied 207 at most."
+)
+
 _at_most: Final = partial(Bar, at_most=True)
 _on_gpu: Final = partial(Bar, at_most=True, command=GPU_COMMAND)
 
 BARS: Final = (
     Bar("epoch, the quickstart / the job", 4, 5, "{:.2f}×", _ratio("tutorial", "job")),
-    Bar("epoch, JAX / the job", 1, 1.15, "{:.2f}×", _ratio("jax", "job")),
+    Bar("epoch, JAX / the job", 1, 1.15, "{:.2f}×", _ratio("jax", "job"), reason=JAX_REASON),
     Bar("epoch, every other rival / the job", 1.25, 1.5, "{:.2f}×", _nearest_rival),
     Bar("share of the roofline by torch.mm", 80, 90, "{:.0f} %", _share("gemms", "job")),
     Bar(
         "share of the roofline by the job's calls", 80, 90, "{:.0f} %", _share("gemms-best", "job")
     ),
-    Bar("epoch, the job in fp32 / in bf16", 1.3, 2, "{:.2f}×", _bf16_speed),
+    Bar("epoch, the job in fp32 / in bf16", 1.3, 2, "{:.2f}×", _bf16_speed, reason=BF16_REASON),
     _at_most("bf16, accuracy beside fp32, 10 epochs", 0.3, None, "{:.2f} points", _bf16_accuracy),
     Bar(
         "10 epochs, the script / the whole job",
@@ -148,7 +163,9 @@ BARS: Final = (
         _ratio("tutorial-whole", "job-whole"),
     ),
     Bar("10 epochs of the quickstart / the job up to 71 %", 40, 100, "{:.0f}×", _time_to_accuracy),
-    _at_most("evaluation of 10,000 images", 60, 40, "{:.1f} ms", _evaluation),
+    _at_most(
+        "evaluation of 10,000 images", 60, 40, "{:.1f} ms", _evaluation, reason=EVALUATION_REASON
+    ),
     Bar(
         "`accurate`, mean test accuracy",
         90,
