@@ -15,6 +15,12 @@ GPU_OPTIONS ?= $(if $(filter podman,$(ENGINE)),--device nvidia.com/gpu=all,--gpu
 BUILD = DOCKER_BUILDKIT=1 $(ENGINE) build $(IMAGE_OPTIONS) \
 	--label org.opencontainers.image.revision=$(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
 
+TORTURE_SECONDS ?= 7200
+FUZZ_SECONDS ?= 300
+# In no lock, because it has wheels for few platforms.
+ATHERIS := "atheris>=3"
+SBOM ?= build/sbom.json
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,6 +45,7 @@ lint: venv ## Check format, style, types, import layers and shell files
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/shellcheck $(SHELL_FILES)
 	$(VENV)/bin/shfmt -d -i 4 $(SHELL_FILES)
+	$(PY) tests/hostile/advisories.py requirements-dev.lock
 
 .PHONY: format
 format: venv ## Bring all files into the format that lint checks
@@ -83,6 +90,21 @@ slurm-cluster: venv ## Open a shell on a Slurm cluster of four virtual nodes (ro
 .PHONY: test-slurm
 test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (four minutes)
 	$(PY) -m pytest tests/slurm
+
+.PHONY: torture
+torture: venv data ## Run the proofs of tests/crash and tests/hostile at their full size
+	CRASH_SCALE=full $(PY) -m pytest tests/crash tests/hostile --timeout $(TORTURE_SECONDS)
+
+.PHONY: fuzz
+fuzz: venv ## Fuzz every loader with atheris (FUZZ_SECONDS=... for each)
+	$(PY) -m pip install --no-cache-dir --quiet $(ATHERIS)
+	$(PY) tests/hostile/fuzz.py $(FUZZ_SECONDS)
+
+.PHONY: sbom
+sbom: venv ## Write what the image has as CycloneDX, from the lock, into build/
+	@mkdir -p $(dir $(SBOM))
+	$(PY) -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file $(SBOM) requirements.lock
 
 .PHONY: parity
 parity: venv data ## Measure docs/parity.md anew (more than half an hour on two cores)

@@ -19,6 +19,7 @@ from job.model import NeuralNetwork
 from job.record import ArtifactRecord, RunRecord
 
 RECORD: Final = "metrics.json"
+LIMIT_RECORD_BYTES: Final = 2**24  # some ten thousand epochs
 # torch.export may order the same sums in another way than the module does.
 PROGRAM_TOLERANCE: Final = 1e-5
 
@@ -60,14 +61,28 @@ def write_record(record: RunRecord, output_dir: Path) -> None:
 def read_record(output_dir: Path) -> RunRecord | None:
     """Return the record of a finished run, or None; one that cannot be read does not count."""
     path = output_dir / RECORD
-    if not path.exists():
+    data = files.read_bytes(path, LIMIT_RECORD_BYTES)
+    if data is None:
         return None
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate_json(data)
     except ValidationError as error:
         reason = str(error).splitlines()[0]
         structlog.get_logger().warning("record skipped", path=str(path), reason=reason)
         return None
+
+
+def damaged_weights(record: RunRecord, output_dir: Path) -> list[str]:
+    """Names of the weight files that do not lie there as the record says."""
+    weights_of = {
+        name: kept for name, kept in record.artifacts.items() if name.startswith("model.")
+    }
+    return [name for name, kept in weights_of.items() if not _is_kept(output_dir / name, kept)]
+
+
+def _is_kept(path: Path, kept: ArtifactRecord) -> bool:
+    data = files.read_bytes(path, kept.bytes)
+    return data is not None and hashlib.sha256(data).hexdigest() == kept.sha256
 
 
 def _plain_copy(model: NeuralNetwork) -> NeuralNetwork:

@@ -1,5 +1,6 @@
 """Names the clothes on pictures with weights that a run has left."""
 
+import io
 import json
 import sys
 import warnings
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from job import weights
@@ -18,12 +19,20 @@ from job.data.spec import FASHION_MNIST
 from job.data.split import as_input
 from job.errors import DataError
 from job.logs import is_for_people
+from job.reading import read_bounded
 from job.settings import PredictSettings
 
 SIDE: Final = 28
 BRIGHT: Final = 127
 # Pillow knows more, among them some that start other programs to be read.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# A telephone's JPEG of 50 million pixels is within both; unpacked it takes four bytes a pixel.
+LIMIT_BYTES: Final = 2**25
+LIMIT_PIXELS: Final = 2**26
+# Each scan goes over the whole picture; a progressive JPEG has ten, a hostile one millions.
+LIMIT_SCANS: Final = 100
+JPEG: Final = b"\xff\xd8"
+SCAN: Final = b"\xff\xda"
 
 
 @dataclass(frozen=True)
@@ -94,18 +103,35 @@ def read_picture(path: Path) -> Picture:
     Raises `DataError` for a file that is missing, torn, of another kind or far too large.
     """
     try:
+        data = read_bounded(path, LIMIT_BYTES)
         with warnings.catch_warnings():
-            # What Pillow only warns of would unpack to gigabytes all the same.
+            # Pillow warns of what is odd in a file, and of what would unpack to gigabytes.
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _require_modest(image, data)
                 return _convert(str(path), image)
     except Exception as error:
         # Each format has its own reader, and each reader its own errors for a torn file.
         raise DataError(
-            f"cannot read the picture {path}: {getattr(error, 'strerror', None) or error}",
+            f"cannot read the picture {path}: {_cause(error)}",
             allowed=f"a picture of the kind {', '.join(FORMATS)}",
             fix="check the path and the file, or save the picture as PNG",
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture, or one of another kind"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _require_modest(image: Image.Image, data: bytes) -> None:
+    pixels = image.width * image.height
+    if pixels > LIMIT_PIXELS:
+        raise ValueError(f"{pixels} pixels, at most {LIMIT_PIXELS} are read")
+    if data.startswith(JPEG) and (scans := data.count(SCAN)) > LIMIT_SCANS:
+        raise ValueError(f"{scans} scans, at most {LIMIT_SCANS} are read")
 
 
 def _convert(name: str, image: Image.Image) -> Picture:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What JSON cannot hold could be read from an edited file, and never be written again.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SettingRecord(_Record):
@@ -98,16 +99,39 @@ class ArtifactRecord(_Record):
 
 
 class AttemptRecord(_Record):
-    """One line of `attempts.jsonl`: an attempt that says nothing of its end was killed."""
+    """One line of `attempts.jsonl`: an attempt that says nothing of its end was killed, or runs.
 
-    attempt: int = Field(description="counted from 1")
+    What a killed attempt could not say itself, the next one has entered.
+    """
+
+    attempt: int = Field(ge=1, lt=2**31, description="counted from 1")
     node: str
-    started_at: str = Field(description="UTC, ISO 8601")
+    started_at: str = Field(description="of the process; UTC, ISO 8601")
+    found_step: int | None = Field(default=None, description="step that was durable at its start")
     resumed_from_step: int | None = None
+    reached_step: int | None = Field(
+        default=None, description="last step of the run that it did, of a killed one as last heard"
+    )
+    lost_steps: int | None = Field(default=None, description="steps that the next one does again")
     ended: str | None = Field(default=None, description="in words, None for running or killed")
     exit_code: int | None = None
-    step: int | None = Field(default=None, description="last step that is durable")
-    seconds: float | None = None
+    step: int | None = Field(default=None, description="last step that is durable at its end")
+    seconds: float | None = Field(default=None, description="from the start of the process on")
+    seconds_known_by: Literal["itself", "heartbeat", "next start"] | None = Field(
+        default=None, description="next start: of a killed one that left no heartbeat, at most that"
+    )
+
+
+class GoodputRecord(_Record):
+    """How much of the time that all attempts took has become the result.
+
+    Waiting between two attempts is no attempt's time.
+    """
+
+    productive_seconds: float = Field(description="training and evaluation of the history's epochs")
+    elapsed_seconds: float = Field(description="of all attempts, each from its process's start on")
+    goodput: float = Field(description="the first over the second")
+    lost_steps: int = Field(description="that were done and had to be done again, as far as known")
 
 
 class RunRecord(_Record):
@@ -128,3 +152,4 @@ class RunRecord(_Record):
     peak_memory_bytes: dict[Literal["host", "device"], int]
     artifacts: dict[str, ArtifactRecord]
     attempts: list[AttemptRecord]
+    goodput: GoodputRecord | None = Field(default=None, description="None in records of old")

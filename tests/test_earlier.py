@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from job import checkpoint
+from job import artifacts, checkpoint
 from job.checkpoint import RunState
 from job.earlier import find_checkpoint, finished_run, newest_checkpoint
 from job.errors import SettingsError
+from job.record import SettingRecord
 from job.session import CHECKPOINTS, HISTORY
 from job.settings import Settings
+from report_records import run_record
 
 
 def test_empty_volume_has_nothing(tmp_path: Path) -> None:
@@ -45,6 +47,30 @@ def test_required_checkpoint_that_is_missing_is_an_error(tmp_path: Path) -> None
     """Who insists on going on does not want to begin."""
     with pytest.raises(SettingsError, match="JOB_RESUME=required"):
         find_checkpoint(Settings(output_dir=tmp_path, resume="required"))
+
+
+@pytest.mark.parametrize("damage", ["none", "altered", "cut", "removed"])
+def test_finished_run_whose_weights_are_damaged_is_not_finished(
+    tmp_path: Path, damage: str
+) -> None:
+    """It is delivered anew from its last checkpoint, and never reported as success."""
+    settings = Settings(output_dir=tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    values = settings.training_values()
+    record = run_record(
+        settings={
+            name: SettingRecord(value=each, origin="recipe") for name, each in values.items()
+        },
+        artifacts=artifacts.describe(tmp_path, [weights]),
+    )
+    artifacts.write_record(record, tmp_path)
+    if damage == "removed":
+        weights.unlink()
+    elif damage != "none":
+        weights.write_bytes({"altered": b"Weights", "cut": b"weight"}[damage])
+
+    assert (finished_run(settings) is None) is (damage != "none")
 
 
 def test_run_anew_forgets_the_earlier_one(tmp_path: Path) -> None:

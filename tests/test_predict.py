@@ -141,9 +141,9 @@ def _png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "cannot identify"),
-        (b"these are words", "cannot identify"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n", "cannot identify"),
+        (b"", "not a picture"),
+        (b"these are words", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n", "not a picture"),
         (_png(28, 28)[:50], "image file is truncated"),
         (_png(10_000, 10_000), "exceeds limit"),
         (_png(100_000, 100_000), "exceeds limit"),

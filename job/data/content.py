@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
+import io
 import zlib
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from job.data.spec import DatasetFile, DatasetSpec
 from job.errors import DataError
+from job.reading import open_regular
 
 PACKED_SUFFIX: Final = ".gz"
 
@@ -29,7 +31,7 @@ def read(path: Path, file: DatasetFile) -> bytes:
     Raises `DataError` that names the path and what is wrong with it.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return _verified(stream, file, str(path), packed=path.suffix == PACKED_SUFFIX)
     except OSError as error:
         raise _unreadable(str(path), error) from error
@@ -43,8 +45,13 @@ def unpack(stream: BinaryIO, file: DatasetFile, origin: str) -> bytes:
     return _verified(stream, file, origin, packed=True)
 
 
+def packed_limit_bytes(file: DatasetFile) -> int:
+    """The most that `file` has when packed: bytes that cannot be packed grow, by less than this."""
+    return file.size + file.size // 100 + 1024
+
+
 def _verified(stream: BinaryIO, file: DatasetFile, origin: str, *, packed: bool) -> bytes:
-    data = _read_bounded(stream, file.size, origin) if packed else stream.read(file.size + 1)
+    data = _unpacked(stream, file, origin) if packed else stream.read(file.size + 1)
     digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
         raise DataError(
@@ -55,11 +62,16 @@ def _verified(stream: BinaryIO, file: DatasetFile, origin: str, *, packed: bool)
     return data
 
 
-def _read_bounded(stream: BinaryIO, size: int, origin: str) -> bytes:
+def _unpacked(stream: BinaryIO, file: DatasetFile, origin: str) -> bytes:
     # One byte more than wanted tells a file that is too long, however much it would unpack to.
+    # Packed, too: what follows may be a terabyte of zeros, which are padding and unpack to nothing.
+    limit = packed_limit_bytes(file)
+    packed = stream.read(limit + 1)
+    if len(packed) > limit:
+        raise DataError(f"{origin} is too long: more than {limit} bytes packed", fix=_fix(origin))
     try:
-        with gzip.open(stream) as unpacked:
-            return unpacked.read(size + 1)
+        with gzip.open(io.BytesIO(packed)) as unpacked:
+            return unpacked.read(file.size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(origin, error) from error
 
