@@ -1,10 +1,12 @@
 """Checkpoints are whole or not there."""
 
+import hashlib
 import json
 import random
 from pathlib import Path
 
 import pytest
+import structlog
 import torch
 from torch import Tensor
 
@@ -151,9 +153,7 @@ def test_foreign_manifest_is_passed_over(tmp_path: Path, text: str) -> None:
 
 def test_sealed_manifest_of_another_schema_is_passed_over(tmp_path: Path) -> None:
     """A digest that fits does not make a manifest of a later version readable."""
-    path = manifest_of(save(tmp_path))
-    body = json.loads(path.read_text())["body"] | {"schema_version": 2}
-    path.write_text(json.dumps(checkpoint._seal(body)))
+    reseal(save(tmp_path), schema_version=2)
 
     assert checkpoint.latest(tmp_path) is None
 
@@ -204,14 +204,145 @@ def test_payload_that_was_torn_is_written_anew(tmp_path: Path) -> None:
     assert checkpoint.latest(tmp_path) is not None
 
 
+def test_payload_that_is_there_is_written_anew(tmp_path: Path) -> None:
+    """Whoever wrote it may have been killed before its name was durable, and only a write syncs."""
+    before = payload_of(save(tmp_path)).stat().st_ino
+
+    assert payload_of(save(tmp_path)).stat().st_ino != before
+
+
 def test_prune_keeps_the_newest(tmp_path: Path) -> None:
     """Only the oldest go."""
-    for step in range(1, 6):
+    folders = [save(tmp_path, step) for step in range(1, 6)]
+
+    checkpoint.prune(tmp_path, 2, folders[-1])
+
+    assert sorted(tmp_path.iterdir()) == folders[-2:]
+
+
+def test_prune_keeps_what_was_just_saved(tmp_path: Path) -> None:
+    """After two torn ones a run begins anew, and what it saves is not the oldest for that."""
+    torn = [save(tmp_path, step) for step in (100, 200)]
+    for folder in torn:
+        manifest_of(folder).write_text("")
+    folders = [save(tmp_path, step) for step in (1, 2, 3)]
+
+    checkpoint.prune(tmp_path, 2, folders[-1])
+
+    assert sorted(tmp_path.iterdir()) == [*folders[1:], *torn]
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.step == 3
+
+
+def test_what_cannot_be_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old checkpoint that someone keeps open costs space, and not the run."""
+
+    def refuse(path: Path) -> None:
+        raise OutputError(f"cannot remove {path}")
+
+    folders = [save(tmp_path, step) for step in range(1, 4)]
+    monkeypatch.setattr(files, "remove_folder", refuse)
+    with structlog.testing.capture_logs() as events:
+        checkpoint.prune(tmp_path, 2, folders[-1])
+
+    assert [event["reason"] for event in events] == [f"cannot remove {folders[0]}"]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_steps_sort_as_numbers(tmp_path: Path) -> None:
+    """A hundred million and one comes after a hundred million less one."""
+    for step in (100_000_001, 99_999_999):
         save(tmp_path, step)
 
-    checkpoint.prune(tmp_path, keep=2)
+    newest = checkpoint.newest(tmp_path)
+    assert newest is not None
+    assert checkpoint.step_of(newest) == 100_000_001
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000004", "step-00000005"]
+
+def test_folder_of_another_name_is_nobodys(tmp_path: Path) -> None:
+    """It is neither read nor removed."""
+    (tmp_path / "step-by-step").mkdir()
+    folders = [save(tmp_path, step) for step in (1, 2, 3)]
+
+    checkpoint.prune(tmp_path, 2, folders[-1])
+
+    assert (tmp_path / "step-by-step").exists()
+
+
+def test_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    """A disk has bad sectors, and that is what the one before is kept for."""
+    save(tmp_path, 1)
+    out_of_reach(save(tmp_path, 2))
+
+    found = checkpoint.latest(tmp_path)
+
+    assert found is not None
+    assert found.step == 1
+
+
+def test_run_is_not_begun_anew_over_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
+    """73 with the path and the cause: what is out of reach today may be whole."""
+    save(tmp_path, 1)
+    manifest_of(tmp_path / "step-00000001").write_text("torn")
+    out_of_reach(save(tmp_path, 2))
+
+    with pytest.raises(OutputError, match=r"step-00000002/manifest.json: Too many levels"):
+        checkpoint.latest(tmp_path)
+
+
+def out_of_reach(folder: Path) -> None:
+    """Let the kernel refuse to open the manifest."""
+    manifest_of(folder).unlink()
+    manifest_of(folder).symlink_to(manifest_of(folder))
+
+
+def test_newest_is_told_without_a_fuss(tmp_path: Path) -> None:
+    """It is asked for in the middle of an error that must not be hidden by another one."""
+    (tmp_path / "file").write_text("")
+
+    assert checkpoint.newest(tmp_path / "file") is None
+
+
+@pytest.mark.parametrize("payload", ["../elsewhere", "/dev/zero", "manifest.json", "."])
+def test_payload_lies_beside_its_manifest(tmp_path: Path, payload: str) -> None:
+    """A sealed manifest can name whatever it likes; only what `save` writes is read."""
+    reseal(save(tmp_path), payload=payload)
+
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_payload_is_read_to_the_length_that_was_written(tmp_path: Path) -> None:
+    """However long the file is, or the manifest says."""
+    folder = save(tmp_path)
+    with payload_of(folder).open("r+b") as file:
+        file.truncate(2**40)
+    assert checkpoint.latest(tmp_path) is None
+
+    reseal(folder, payload_bytes=2**40)
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_payload_that_is_no_safetensors_is_passed_over(tmp_path: Path) -> None:
+    """Although its digest is right."""
+    folder = save(tmp_path)
+    payload_of(folder).write_bytes(b"{}")
+    reseal(folder, payload_bytes=2, payload_sha256=hashlib.sha256(b"{}").hexdigest())
+
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_manifest_of_nothing_but_brackets_is_passed_over(tmp_path: Path) -> None:
+    """The parser gives up on it with an error of its own kind."""
+    manifest_of(save(tmp_path)).write_text("[" * 100_000)
+
+    assert checkpoint.latest(tmp_path) is None
+
+
+def reseal(folder: Path, **changes: object) -> None:
+    """Change a manifest and make its digest right again."""
+    body = json.loads(manifest_of(folder).read_text())["body"] | changes
+    manifest_of(folder).write_text(json.dumps(checkpoint._seal(body)))
 
 
 def test_save_into_a_file_is_an_output_error(tmp_path: Path) -> None:

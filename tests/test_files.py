@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import stat
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from job import files
 from job.errors import OutputError
@@ -49,16 +51,27 @@ def volume_that_fills_up() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def fail_to_sync(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[int]:
-    """Let every fsync raise `error`; return the list that gets an entry for each."""
-    tries: list[int] = []
+def fail_to_sync(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, times: int = 1_000_000
+) -> list[str]:
+    """Let so many fsyncs raise `error`; return the list that gets the name of what each was of."""
+    tried: list[str] = []
+    fsync = os.fsync
 
     def fail(descriptor: int) -> None:
-        tries.append(descriptor)
-        raise error
+        tried.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        if len(tried) <= times:
+            raise error
+        fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fail)
-    return tries
+    return tried
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is being waited for."""
+    monkeypatch.setattr(files, "PAUSES_SECONDS", (0.001,) * 3)
 
 
 def watch_syncs(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[str, bytes]]:
@@ -134,20 +147,95 @@ def test_full_volume_leaves_the_old_content(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "cause"),
-    [(OSError(errno.EIO, "Input/output error"), "Input/output error"), (OSError("odd"), "odd")],
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded"),
+        (OSError("odd"), "odd"),
+    ],
 )
-def test_failed_sync_is_final(
+def test_error_that_stays_is_final(
     path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, cause: str
 ) -> None:
-    """The kernel may have dropped the data, so it is not tried again, and the old file stays."""
-    tries = fail_to_sync(monkeypatch, error)
+    """It is told with the path and the kernel's words, not tried again, and the old file stays."""
+    tried = fail_to_sync(monkeypatch, error)
     with pytest.raises(OutputError) as caught:
         files.write_bytes(path, b"new")
 
     assert caught.value.seen == f"cannot write {path}: {cause}"
-    assert len(tries) == 1
+    assert len(tried) == 1
     assert path.read_bytes() == b"old"
     assert alone(path)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("number", sorted(files.PASSING_ERRORS))
+def test_error_that_passes_is_met_with_a_new_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """After a failed sync the kernel may have dropped the data, so no file is synced twice."""
+    tried = fail_to_sync(monkeypatch, OSError(number, os.strerror(number)), times=2)
+    with structlog.testing.capture_logs() as events:
+        files.write_bytes(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert len(tried) == len(set(tried)) == 4  # three files and the folder
+    assert [event["reason"] for event in events] == [os.strerror(number)] * 2
+    assert alone(path)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_error_that_does_not_pass_ends_at_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After as many tries as there are pauses, and one."""
+    tried = fail_to_sync(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OutputError, match="Input/output error"):
+        files.write_bytes(path, b"new")
+
+    assert len(tried) == 4
+    assert path.read_bytes() == b"old"
+
+
+def test_pauses_grow_and_end_within_the_grace_of_a_pod() -> None:
+    """Kubernetes gives 30 seconds between SIGTERM and SIGKILL, and a save has to fit in."""
+    assert list(files.PAUSES_SECONDS) == sorted(files.PAUSES_SECONDS)
+    assert 1 <= sum(files.PAUSES_SECONDS) < 5
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_what_reads_back_as_something_else_is_not_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that says yes and loses a byte is found out before the old file is gone."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.ftruncate(descriptor, 2))
+    with pytest.raises(OutputError, match="reads back as something else"):
+        files.write_bytes(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert alone(path)
+
+
+def test_pages_are_dropped_before_they_are_read_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be the memory that is compared; where there is no such call, it is."""
+    advised: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *arguments: advised.append(arguments[3]))
+    files.write_bytes(path, b"new")
+    assert advised == [os.POSIX_FADV_DONTNEED]
+
+    monkeypatch.delattr(os, "posix_fadvise")
+    files.write_bytes(path, b"newer")
+    assert path.read_bytes() == b"newer"
+
+
+def test_first_error_is_the_one_that_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in tidying up after it does not hide it."""
+
+    def refuse(_path: Path, *, missing_ok: bool) -> None:
+        raise OSError(errno.EROFS, f"Read-only file system {missing_ok}")
+
+    fail_to_sync(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match="No space left"):
+        files.write_bytes(path, b"new")
 
 
 def test_any_other_end_of_a_write_leaves_nothing_behind(
@@ -252,7 +340,7 @@ def test_absent_mounted_file_stays_absent(tmp_path: Path) -> None:
 
 
 def test_new_folders_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name that is new is synced in its folder; a folder that exists is fine."""
+    """Each name that is new is synced in its folder, and that of a folder that exists once more."""
     folder = tmp_path / "outer" / "inner"
     seen = watch_syncs(monkeypatch, folder)
     files.make_folder(folder)
@@ -260,8 +348,71 @@ def test_new_folders_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert folder.is_dir()
     assert {name for name, _ in seen} == {tmp_path.name, "outer"}
 
-    files.make_folder(folder)
-    assert len(seen) == 2
+    files.make_folder(folder)  # whoever made it may have been killed before its name was durable
+    assert [name for name, _ in seen[2:]] == ["outer"]
+
+
+def test_folder_around_a_mount_need_not_let_itself_be_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is around an output folder that exists is not the job's."""
+    opened = os.open
+
+    def refuse(name: Path, *rest: Any) -> int:
+        if name == path.parent.parent:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(name, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    files.make_folder(path.parent)
+    with pytest.raises(OutputError, match="Permission denied"):
+        files.make_folder(path.parent.with_name("new"))
+
+
+def test_volume_that_cannot_sync_names_is_used_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SMB and some FUSE volumes answer EINVAL, and nothing more can be done there."""
+    fsync = os.fsync
+
+    def sync_files_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_files_only)
+    files.write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_file_is_read(path: Path) -> None:
+    """Whole, or not at all."""
+    assert files.read_bytes(path, 3) == b"old"
+    assert files.read_bytes(path, 2) is None
+
+
+def test_what_is_no_file_reads_as_none(path: Path) -> None:
+    """Absent, below a file, a folder, a pipe that nobody writes into."""
+    os.mkfifo(path.with_name("pipe"))
+    for other in (path / "below", path.with_name("absent"), path.parent, path.with_name("pipe")):
+        assert files.read_bytes(other, 1000) is None
+
+
+def test_names_are_those_in_the_folder(path: Path) -> None:
+    """None where there is no folder; anything else that is in the way is told."""
+    assert files.names_in(path.parent) == [path.name]
+    assert files.names_in(path.with_name("absent")) == []
+    with pytest.raises(OutputError, match="cannot read"):
+        files.names_in(path)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_file_that_cannot_be_read_is_an_output_error(path: Path) -> None:
+    """With the path and the kernel's words."""
+    loop = path.with_name("loop")
+    loop.symlink_to(loop)
+    with pytest.raises(OutputError, match=f"cannot read {loop}: Too many levels"):
+        files.read_bytes(loop, 1000)
 
 
 def test_removed_folder_is_gone_with_all_in_it(path: Path) -> None:
@@ -317,6 +468,6 @@ def test_sync_gives_its_descriptor_back(path: Path, monkeypatch: pytest.MonkeyPa
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no path is wanted
     for _ in range(3):
         with pytest.raises(OSError, match="Input/output"):
-            files.sync_folder(path.parent)
+            files._sync_folder(path.parent)
 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  # likewise
