@@ -1,6 +1,11 @@
-"""The last word of a container: a JSON line where Kubernetes looks for it."""
+"""The last word of a container: a JSON line where Kubernetes looks for it.
+
+Of several ranks in a container, each gives its last word to the launcher, which passes on that of
+the rank that failed first: the others leave because of it, and would say no more than that.
+"""
 
 import json
+import os
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -9,14 +14,21 @@ from job import files
 from job.errors import ExitCode, JobError
 
 PATH: Final = Path("/dev/termination-log")
+VARIABLE: Final = "TERMINATION_LOG"  # the path, where it is another one
 LIMIT_BYTES: Final = 4096  # the kubelet cuts there
 ELLIPSIS: Final = "…"
 
 
 def report(error: JobError | None) -> None:
     """Write how the attempt ended, if the file is there and can be written."""
+    say(message(error))
+
+
+def say(word: str) -> None:
+    """Write a message that is made already, such as that of a rank."""
+    path = os.environ.get(VARIABLE)  # noqa: TID251  # the launcher's word to a rank, no setting
     try:
-        files.overwrite_mounted(PATH, message(error))
+        files.overwrite_mounted(Path(path) if path else PATH, word)
     except OSError:  # it is a courtesy, and never the job's failure
         return
 

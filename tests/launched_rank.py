@@ -16,8 +16,8 @@ from typing import Final
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from job import logs  # noqa: E402  # the path above comes first
-from job.errors import ExitCode, JobError  # noqa: E402
+from job import logs, termination  # noqa: E402  # the path above comes first
+from job.errors import DataError, ExitCode, InterruptedRunError, JobError  # noqa: E402
 from job.launch import run  # noqa: E402
 from job.settings import Settings  # noqa: E402
 from job.stop import StopFlag  # noqa: E402
@@ -47,7 +47,20 @@ def finish(_: Witness) -> int:
 
 def lack(_: Witness) -> int:
     """The dataset is missing."""
+    return _end(DataError("nowhere"))
+
+
+def lag(_: Witness) -> int:
+    """The dataset is missing, and its end takes so long that the others' loss is seen first."""
+    termination.report(DataError("nowhere"))
+    time.sleep(0.5)
     return ExitCode.DATA
+
+
+def lose(_: Witness) -> int:
+    """Another rank is lost, which takes a moment to notice."""
+    time.sleep(0.2)
+    return _end(InterruptedRunError("another rank was lost"))
 
 
 def crash(_: Witness) -> int:
@@ -69,7 +82,7 @@ def stop(witness: Witness) -> int:
     """Train until it is asked to stop; save, which takes a moment in which signals come twice."""
     _sleep(lambda: witness.reason is not None)
     time.sleep(0.3)
-    return ExitCode.INTERRUPTED
+    return _end(InterruptedRunError(f"stopped by {witness.reason}"))
 
 
 def cling(witness: Witness) -> int:
@@ -79,7 +92,7 @@ def cling(witness: Witness) -> int:
 
 
 DEEDS: Final[dict[str, Callable[[Witness], int]]] = {
-    each.__name__: each for each in (finish, lack, crash, fault, starve, stop, cling)
+    each.__name__: each for each in (finish, lack, lag, lose, crash, fault, starve, stop, cling)
 }
 
 
@@ -121,6 +134,11 @@ def be_rank(folder: Path, witness: Witness, deeds: dict[str, str]) -> int:
     code = DEEDS[deeds.get(rank, "finish")](witness)
     report.write_text(json.dumps(seen | {"signals": witness.seen}))
     return code
+
+
+def _end(error: JobError) -> int:
+    termination.report(error)
+    return error.exit_code
 
 
 def _sleep(is_over: Callable[[], bool]) -> None:

@@ -9,6 +9,7 @@ from job.data import source
 from job.data.ahead import ReadAhead
 from job.data.spec import FASHION_MNIST, DatasetSpec
 from job.errors import DataError
+from job.stop import StopFlag
 
 
 def test_dataset_read_ahead_is_the_one_that_is_there(real_data_dir: Path) -> None:
@@ -36,14 +37,16 @@ def test_nothing_is_fetched_before_it_is_asked_for(
 ) -> None:
     """A node that turns out unfit has downloaded nothing."""
     fetched: list[Path] = []
+    asked = StopFlag()
 
-    def fetch(_spec: DatasetSpec, folder: Path) -> None:
+    def fetch(_spec: DatasetSpec, folder: Path, *, stop: StopFlag) -> None:
+        assert stop is asked
         fetched.append(folder)
         raise DataError("the mirror is closed")
 
     monkeypatch.setattr(source, "SYSTEM_FOLDERS", ())
     monkeypatch.setattr(source, "fetch", fetch)
-    ahead = ReadAhead(FASHION_MNIST, data_dir=tmp_path, offline=False)
+    ahead = ReadAhead(FASHION_MNIST, data_dir=tmp_path, offline=False, stop=asked)
     ahead._thread.join()
     assert not fetched
 

@@ -15,7 +15,8 @@ from torchvision.datasets import FashionMNIST
 from datasets import small_dataset
 from job.data import content, fetch, source
 from job.data.spec import DatasetSpec
-from job.errors import DataError, ExitCode
+from job.errors import DataError, ExitCode, InterruptedRunError
+from job.stop import StopFlag
 from mirrors import Mirror
 
 REPOSITORY = Path(fetch.__file__).parents[2]
@@ -148,6 +149,71 @@ def test_killed_fetch_leaves_whole_files_and_the_next_goes_on(
 
     assert mirror.requests[first] == 1
     assert len(content.locate(published, tmp_path / "data")) == 4
+
+
+def stopped_when(condition: Callable[[], bool]) -> StopFlag:
+    """A flag that is set once `condition` holds."""
+    stop = StopFlag()
+
+    def request() -> None:
+        wait_until(condition)
+        stop.request("SIGTERM")
+
+    threading.Thread(target=request).start()
+    return stop
+
+
+@pytest.mark.parametrize("received_bytes", [0, 20])
+def test_stop_ends_a_download_at_once(
+    published: DatasetSpec, mirror: Mirror, tmp_path: Path, received_bytes: int
+) -> None:
+    """75 while the mirror is silent; what was whole is kept, and of the rest there is nothing."""
+    first, second = (f"{file.name}.gz" for file in published.files[:2])
+    mirror.silent_after[second] = received_bytes
+    stop = stopped_when(lambda: mirror.requests[second] == 1)
+    began = time.monotonic()
+
+    with pytest.raises(InterruptedRunError, match="SIGTERM") as caught:
+        fetch.fetch(published, tmp_path / "data", [mirror.address], stop=stop)
+
+    assert time.monotonic() - began < fetch.SILENCE_SECONDS / 4
+    assert caught.value.exit_code == ExitCode.INTERRUPTED
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {fetch.LOCK_NAME, first}
+
+
+def test_stop_ends_the_wait_for_another_fetch(
+    published: DatasetSpec, mirror: Mirror, tmp_path: Path
+) -> None:
+    """Whoever has the lock may have it for minutes."""
+    mirror.silent_after[f"{published.train_images.name}.gz"] = 0
+    process = start_fetch(published, tmp_path / "data", mirror)
+    wait_until(lambda: mirror.requests.total() == 1)
+    began = time.monotonic()
+
+    with capture_logs() as logs:
+        stop = stopped_when(lambda: bool(logs))
+        with pytest.raises(InterruptedRunError):
+            fetch.fetch(published, tmp_path / "data", [mirror.address], stop=stop)
+
+    process.kill()
+    process.wait()
+    assert time.monotonic() - began < fetch.SILENCE_SECONDS / 4
+    assert mirror.requests.total() == 1
+
+
+def test_stop_before_the_fetch_asks_no_further_mirror(
+    published: DatasetSpec, start_mirror: Callable[[], Mirror], tmp_path: Path
+) -> None:
+    """It is no failure of the mirror, which the next one would make good."""
+    silent, other = start_mirror(), start_mirror()
+    silent.silent_after[f"{published.train_images.name}.gz"] = 0
+    stop = StopFlag()
+    stop.request("SIGTERM")
+
+    with pytest.raises(InterruptedRunError):
+        fetch.fetch(published, tmp_path / "data", [silent.address, other.address], stop=stop)
+
+    assert other.requests.total() == 0
 
 
 def test_waiting_for_another_fetch_is_said(

@@ -24,7 +24,19 @@ def test_bad_file_ends_as_in_a_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "train-images-idx3-ubyte" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
-def test_anything_but_one_folder_is_a_usage_error(arguments: list[str]) -> None:
-    """64."""
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_is_no_folder(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed, and nothing is made or fetched."""
+    assert main([flag]) == 0
+    assert "python -m job.data FOLDER" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["--verbose"], ["a", "-n"], ["--help", "a"]])
+def test_anything_but_one_folder_is_a_usage_error(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """64, with the usage; a flag that does not exist is no folder either."""
     assert main(arguments) == 64
+    assert "fix: python -m job.data FOLDER" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -82,6 +82,22 @@ def test_first_failure_counts(tmp_path: Path, deed: str, status: int) -> None:
         assert report(tmp_path, rank)["signals"] == ["SIGTERM"]
 
 
+def test_last_word_is_that_of_the_rank_that_failed(tmp_path: Path) -> None:
+    """However many write one after it, and whoever ends first because of it."""
+    first = crew(tmp_path, 3, "0=lose", "1=lag", "2=stop", grace_seconds=20.0).attend(StopFlag())
+
+    assert first == Ending(1, 65)
+    assert json.loads(first.last_word)["reason"] == "nowhere"
+
+
+def test_rank_that_was_killed_has_no_last_word(tmp_path: Path) -> None:
+    """What it could not say, the launcher tells."""
+    first = crew(tmp_path, 2, "0=stop", "1=starve").attend(StopFlag())
+
+    assert first == Ending(1, -9)
+    assert first.last_word == ""
+
+
 def test_failure_is_logged_at_once(tmp_path: Path) -> None:
     """With the rank and how it ended; the reason is in its own words."""
     with capture_logs() as events:

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from job.errors import ExitCode, InterruptedRunError, JobError
-from job.launch.endings import Ending
+from job.launch.endings import Ending, cause
 
 
 @pytest.mark.parametrize("code", ExitCode)
@@ -49,3 +49,33 @@ def test_signal_without_a_name_has_its_number() -> None:
         str(Ending(0, -(signal.SIGRTMIN + 3)))
         == f"rank 0 was ended by signal {signal.SIGRTMIN + 3}"
     )
+
+
+def failures(*statuses: int) -> list[Ending]:
+    """Ranks in the order in which they ended."""
+    return [Ending(rank, status) for rank, status in enumerate(statuses)]
+
+
+@pytest.mark.parametrize("statuses", [(65, 75), (70, 73), (-9, 75), (-9, 70), (-11, 75, 65)])
+def test_first_failure_brings_about_the_others(statuses: tuple[int, ...]) -> None:
+    """Whatever they make of it."""
+    assert cause(failures(*statuses), stopped=False) == Ending(0, statuses[0])
+
+
+@pytest.mark.parametrize(
+    ("statuses", "rank"),
+    [((75, 65), 1), ((75, 75, -11, 70), 2), ((75, -15, -9, 73), 3), ((75, 75, -9), 0), ((75,), 0)],
+)
+def test_rank_that_only_lost_another_is_not_the_cause(statuses: tuple[int, ...], rank: int) -> None:
+    """The one that failed may take longer to end; those that the launcher ended are no cause."""
+    assert cause(failures(*statuses), stopped=False) == Ending(rank, statuses[rank])
+
+
+def test_stop_is_the_cause_of_what_follows_it() -> None:
+    """75 is what was asked for then."""
+    assert cause(failures(75, 70), stopped=True) == Ending(0, 75)
+
+
+def test_without_a_failure_there_is_no_cause() -> None:
+    """All have finished."""
+    assert cause([], stopped=False) is None

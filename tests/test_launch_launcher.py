@@ -13,6 +13,7 @@ from job.errors import ExitCode, InterruptedRunError, JobError, SettingsError
 from job.launch import run
 from job.launch.launcher import SEEN, rank_environments, same_command
 from job.settings import Settings
+from job.settings.threads import cores
 from job.stop import StopFlag
 from job.world.placement import Node
 from test_launch_crew import PROGRAM, report
@@ -78,7 +79,7 @@ def test_each_process_is_told_its_place(tmp_path: Path) -> None:
     }
     assert (second["told"]["RANK"], second["told"]["LOCAL_RANK"]) == ("1", "1")
     assert int(first["told"]["MASTER_PORT"]) >= 1024
-    assert int(first["threads"]) == max(len(os.sched_getaffinity(0)) // 2, 1)
+    assert int(first["threads"]) == max(cores() // 2, 1)
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -113,6 +114,19 @@ def test_number_that_is_told_beats_what_is_there(tmp_path: Path) -> None:
 def test_exit_code_is_that_of_the_first_failure(tmp_path: Path) -> None:
     """75 stays 75, whatever torchrun would make of it."""
     assert launched(tmp_path, "1=lack", "0=stop", processes_per_node=2) == ExitCode.DATA
+
+
+def test_termination_log_has_the_word_of_the_rank_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of the last one, which merely stopped because of it."""
+    log = tmp_path / "termination-log"
+    log.touch()
+    monkeypatch.setenv("TERMINATION_LOG", str(log))
+    launched(tmp_path, "1=lack", "0=stop", processes_per_node=2)
+
+    word = json.loads(log.read_text())
+    assert (word["code"], word["reason"]) == (65, "nowhere")
 
 
 def test_ending_that_no_rank_can_tell_is_told(tmp_path: Path) -> None:
@@ -164,11 +178,10 @@ def test_ranks_of_several_nodes_meet_at_a_port_that_all_know(
 
 def test_cores_are_shared_fairly() -> None:
     """Unless the environment says otherwise; each rank has one at least."""
-    cores = len(os.sched_getaffinity(0))
     node = Node(0, 1, "127.0.0.1", 29_500, "test")
 
-    assert rank_environments({}, node, 2)[0]["OMP_NUM_THREADS"] == str(max(cores // 2, 1))
-    assert rank_environments({}, node, 64 * cores)[0]["OMP_NUM_THREADS"] == "1"
+    assert rank_environments({}, node, 2)[0]["OMP_NUM_THREADS"] == str(max(cores() // 2, 1))
+    assert rank_environments({}, node, 64 * cores())[0]["OMP_NUM_THREADS"] == "1"
     assert rank_environments({"OMP_NUM_THREADS": "5"}, node, 2)[0]["OMP_NUM_THREADS"] == "5"
 
 

@@ -27,6 +27,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The place of the termination log, where nothing is yet."""
     log = tmp_path / "termination-log"
     monkeypatch.setattr(termination, "PATH", log)
+    monkeypatch.delenv(termination.VARIABLE, raising=False)
     return log
 
 
@@ -94,6 +95,27 @@ def test_report_is_one_line_in_the_file(log: Path) -> None:
 
     termination.report(None)
     assert json.loads(log.read_text())["code"] == 0
+
+
+def test_rank_gives_its_word_to_its_launcher(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Kubernetes reads is left to the launcher, which hears all ranks."""
+    log.touch()
+    heard = log.with_name("heard")
+    heard.touch()
+    monkeypatch.setenv(termination.VARIABLE, str(heard))
+    termination.report(DataError("missing"))
+
+    assert json.loads(heard.read_text())["reason"] == "missing"
+    assert log.read_text() == ""
+
+
+def test_word_of_another_is_passed_on_as_it_is(log: Path) -> None:
+    """The launcher has nothing to add to it."""
+    log.touch()
+    word = termination.message(DataError("missing", fix="fetch it"))
+    termination.say(word)
+
+    assert log.read_text() == word
 
 
 def test_absent_file_stays_absent(log: Path) -> None:

@@ -1,5 +1,6 @@
 """Claims about `job.world.beats`, with a real store on the loopback and ranks of this process."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -224,8 +226,10 @@ def test_sign_of_life_is_a_number_that_grows() -> None:
         wait_for(lambda: int(beats._store.get(beat_key(1))) > first)
 
 
-def test_process_can_be_ended_from_any_thread() -> None:
-    """With the exit code of the error, and all that was said."""
+def test_process_can_be_ended_from_any_thread(tmp_path: Path) -> None:
+    """With the exit code of the error, all that was said, and a word in the termination log."""
+    log = tmp_path / "termination-log"
+    log.touch()
     code = (
         "import sys, threading, time; from job.errors import InterruptedRunError;"
         "from job.world.beats import leave_at_once;"
@@ -236,10 +240,11 @@ def test_process_can_be_ended_from_any_thread() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ,
+        env={**os.environ, "TERMINATION_LOG": str(log)},
         capture_output=True,
         text=True,
         check=False,
         timeout=50,
     )
     assert (done.returncode, done.stderr) == (75, "last word")
+    assert json.loads(log.read_text())["reason"] == "x"

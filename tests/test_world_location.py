@@ -49,7 +49,9 @@ def refusal(environ: dict[str, str], **settings: Any) -> str:
 def test_process_that_nobody_placed_is_alone() -> None:
     """It may launch ranks; if it does not, it is the only one."""
     assert node({}) == Node(0, 1, "127.0.0.1", None, "alone")
-    assert placement({}, Settings()) == Placement(0, 1, 0, 1, 0, 1, "127.0.0.1", 0, "alone")
+    assert placement({}, Settings()) == Placement(
+        0, 1, 0, 1, 0, 1, "127.0.0.1", 0, "alone", counted=True
+    )
 
 
 def test_place_of_this_process_is_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +64,7 @@ def test_place_of_this_process_is_in_its_environment(monkeypatch: pytest.MonkeyP
 
 def test_rank_of_torchrun_knows_its_place() -> None:
     """Ranks that were launched, by whomever, never launch."""
-    assert rank(TORCHRUN) == Placement(3, 4, 1, 2, 1, 2, "gpu1", 29_400, "RANK")
+    assert rank(TORCHRUN) == Placement(3, 4, 1, 2, 1, 2, "gpu1", 29_400, "RANK", counted=True)
 
 
 def test_store_of_torchruns_agent_is_used() -> None:
@@ -79,12 +81,12 @@ def test_rank_without_local_numbers_has_its_node_to_itself() -> None:
     """The least that torch's own `env://` asks for is enough."""
     least = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "gpu1"}
 
-    assert rank(least) == Placement(1, 2, 0, 1, 1, 2, "gpu1", 29_500, "RANK")
+    assert rank(least) == Placement(1, 2, 0, 1, 1, 2, "gpu1", 29_500, "RANK", counted=True)
 
 
 def test_task_of_srun_is_a_rank() -> None:
     """Its master is the first host of the step, at a port of the step's own."""
-    assert rank(TASK) == Placement(2, 4, 0, 2, 1, 2, "gpu1", 61_001, "SLURM_PROCID")
+    assert rank(TASK) == Placement(2, 4, 0, 2, 1, 2, "gpu1", 61_001, "SLURM_PROCID", counted=True)
 
 
 def test_tasks_on_one_node_meet_on_the_loopback() -> None:
@@ -169,6 +171,14 @@ def test_processes_per_node_are_told_to_the_node() -> None:
     assert node({}, processes_per_node=4).processes == 4
     assert node({}).processes is None
     assert rank(TORCHRUN, processes_per_node=2).local_size == 2
+
+
+def test_rank_knows_whether_its_number_may_be_that_of_gpus() -> None:
+    """Launched or not, unless somebody said how many a node is to have."""
+    found = [placement({}, Settings()), rank(TORCHRUN), node({}).placement(0, 8)]
+    told = [rank(TORCHRUN, processes_per_node=2), node({}, processes_per_node=8).placement(0, 8)]
+
+    assert [place.counted for place in (*found, *told)] == [True] * 3 + [False] * 2
 
 
 @pytest.mark.parametrize(

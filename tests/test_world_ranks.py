@@ -3,15 +3,16 @@
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from job.errors import DataError, InterruptedRunError
+from job.errors import DataError, InterruptedRunError, SettingsError
 from job.stop import StopFlag
 from job.world import Placement, World, join
-from job.world.rendezvous import tell_loss
+from job.world.rendezvous import INTERFACE, tell_loss, told_loss
 from rank_processes import Outcome, outcomes, places, started
 from world_rank import LIMITS, exchange, go_on
 
@@ -121,6 +122,17 @@ def test_world_of_two_is_left_as_it_was_entered(rank: int) -> None:
         assert (world.rank, world.size, world.is_main) == (rank, 2, rank == 0)
     assert said["sum"] == [3.0, 30.0]
     assert not dist.is_initialized()
+
+
+def test_host_that_others_would_not_find_is_told_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before they look for it where gloo would send them: at a loopback."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
+    monkeypatch.delenv(INTERFACE, raising=False)
+    world = joined(replace(places(2)[0], nodes=2, master_address="gpu1"))
+    with pytest.raises(SettingsError, match="loopback"):
+        world.__enter__()
+
+    assert "SettingsError" in str(told_loss(world._store))  # type: ignore[attr-defined]
 
 
 def test_loss_is_known_to_who_asks() -> None:

@@ -3,9 +3,10 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 from torch.distributed.distributed_c10d import Store
@@ -15,12 +16,27 @@ from job.launch.launcher import free_port
 from job.stop import StopFlag
 from job.world import Placement
 from job.world.patience import Limits, Patience
-from job.world.placement import LOOPBACK
-from job.world.rendezvous import await_master, host_of, meet, open_store, tell_loss, told_loss
+from job.world.placement import LOOPBACK, Node
+from job.world.rendezvous import (
+    INTERFACE,
+    Resolve,
+    await_master,
+    host_of,
+    meet,
+    open_store,
+    require_own_address,
+    tell_loss,
+    told_loss,
+)
 from rank_processes import places
 
 LIMITS = Limits(silence=5.0)
 HOST = socket.gethostname()
+# Of another host, and thus none that this one can bind to: reserved for documentation.
+ELSEWHERE: Final = "203.0.113.7"
+# Besides the loopback, the only one that any host can bind to.
+ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  # nothing listens there
+NODE: Final = Node(1, 2, "gpu1", 29_500, "test").placement(0, 1)
 
 
 def patience(seconds: float = 20.0, stop: StopFlag | None = None) -> Patience:
@@ -28,17 +44,26 @@ def patience(seconds: float = 20.0, stop: StopFlag | None = None) -> Patience:
     return Patience(seconds, stop or StopFlag())
 
 
-def unknown_for(tries: int) -> tuple[Callable[[str], object], list[str]]:
+def unknown_for(tries: int) -> tuple[Resolve, list[str]]:
     """A name server that learns a name late, and what it was asked for."""
     asked: list[str] = []
 
-    def resolve(name: str) -> object:
+    def resolve(name: str) -> Sequence[Any]:
         asked.append(name)
         if len(asked) <= tries:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return LOOPBACK
+        return known_by(LOOPBACK)(name)
 
     return resolve, asked
+
+
+def known_by(*addresses: str) -> Resolve:
+    """What this host finds for its own name."""
+    return lambda _: [
+        found
+        for address in addresses
+        for found in socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
+    ]
 
 
 def opened(place: Placement) -> Store:
@@ -157,9 +182,9 @@ def test_ranks_of_one_mind_meet() -> None:
     assert met(placed, ["cpu"] * 3) == [None] * 3
 
 
-def test_rank_that_counts_otherwise_is_refused() -> None:
-    """Nodes with unlike numbers of GPUs would wait for each other in vain; both are told."""
-    two, three = places(2), places(3)
+def test_rank_that_was_told_otherwise_is_refused() -> None:
+    """Nodes with unlike numbers of ranks would wait for each other in vain; both are told."""
+    two, three = ([replace(place, counted=False) for place in places(size)] for size in (2, 3))
     third = replace(three[2], master_port=two[0].master_port)
     refused = met([two[0], third], ["cpu", "cpu"])
 
@@ -178,6 +203,44 @@ def test_rank_on_another_device_is_refused() -> None:
     assert isinstance(refused[0], InterruptedRunError)
 
 
+@pytest.mark.parametrize(
+    "resolve",
+    [known_by("127.0.1.1", ELSEWHERE), known_by(ELSEWHERE, "::1"), known_by(), unknown_for(9)[0]],
+    ids=["Debian's", "another host's", "none", "unknown"],
+)
+def test_host_that_knows_itself_by_the_loopback_alone_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, resolve: Resolve
+) -> None:
+    """The others would look for it at their own loopback, and wait in vain."""
+    monkeypatch.delenv(INTERFACE, raising=False)
+    with pytest.raises(SettingsError, match=HOST) as caught:
+        require_own_address(NODE, resolve)
+
+    assert INTERFACE in caught.value.fix
+
+
+def test_host_with_an_address_of_its_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that it can bind to counts, wherever the loopback stands in the list."""
+    monkeypatch.delenv(INTERFACE, raising=False)
+    require_own_address(NODE, known_by(ELSEWHERE, ANY_ADDRESS, LOOPBACK))
+
+
+@pytest.mark.parametrize("master", ["127.0.0.1", "localhost"])
+def test_ranks_of_one_host_meet_on_the_loopback(
+    monkeypatch: pytest.MonkeyPatch, master: str
+) -> None:
+    """On one node, or on several that are played on one host, as for a trial."""
+    monkeypatch.delenv(INTERFACE, raising=False)
+    require_own_address(replace(NODE, nodes=1), known_by(LOOPBACK))
+    require_own_address(replace(NODE, master_address=master), known_by(LOOPBACK))
+
+
+def test_interface_that_is_named_is_not_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gloo does not ask for the name then."""
+    monkeypatch.setenv(INTERFACE, "eth0")
+    require_own_address(NODE, known_by(LOOPBACK))
+
+
 def test_ranks_that_do_not_come_are_named() -> None:
     """The first of them, if they are many."""
     place = places(12)[0]
@@ -189,8 +252,8 @@ def test_rank_waits_for_what_rank_0_has_to_say() -> None:
     """The store of torchrun is there before any rank is."""
     agent = places(2)[1]
     held = open_store(replace(agent, rank=0), patience(), LIMITS)
-    assert not held.check(["size"])
-    with pytest.raises(InterruptedRunError, match="rank 0 to say its size"):
+    assert not held.check(["terms"])
+    with pytest.raises(InterruptedRunError, match="rank 0 to say its terms"):
         meet(opened(agent), agent, "cpu", patience(0.3))
 
 

@@ -10,23 +10,28 @@ from job.data import source
 from job.data.source import Dataset
 from job.data.spec import DatasetSpec
 from job.errors import DataError
+from job.stop import StopFlag
 
 
 class ReadAhead:
     """A dataset on its way; one that lies nowhere here is not fetched before it is asked for."""
 
-    def __init__(self, spec: DatasetSpec, *, data_dir: Path, offline: bool) -> None:
+    def __init__(
+        self, spec: DatasetSpec, *, data_dir: Path, offline: bool, stop: StopFlag | None = None
+    ) -> None:
         """Start to read; it ends with the process if nobody asks."""
-        self._spec, self._data_dir, self._offline = spec, data_dir, offline
+        self._spec, self._data_dir, self._offline, self._stop = spec, data_dir, offline, stop
         self._found: Dataset | None = None
         self._thread = threading.Thread(target=self._look, name="read-ahead", daemon=True)
         self._thread.start()
 
     def dataset(self) -> Dataset:
-        """Wait for it. Raises `DataError` as `source.read` does."""
+        """Wait for it. Raises `DataError` and `InterruptedRunError` as `source.read` does."""
         self._thread.join()
         if self._found is None:  # so that fetching and its errors are those of the reader itself
-            self._found = source.read(self._spec, data_dir=self._data_dir, offline=self._offline)
+            self._found = source.read(
+                self._spec, data_dir=self._data_dir, offline=self._offline, stop=self._stop
+            )
         return self._found
 
     def _look(self) -> None:

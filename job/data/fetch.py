@@ -2,14 +2,20 @@
 
 torchvision's own download helper is not used: it waits for a silent mirror forever, writes under
 the final name, and knows only MD5.
+
+A stop ends it at once, whatever it waits for, because a thread waits for names and mirrors. Files
+are written by the caller alone, so that none is left half written.
 """
 
 import contextlib
 import fcntl
 import io
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final, TextIO
@@ -18,31 +24,41 @@ import structlog
 
 from job.data import content
 from job.data.spec import DatasetFile, DatasetSpec
-from job.errors import DataError, OutputError
+from job.errors import DataError, InterruptedRunError, OutputError
 from job.files import make_folder, write_bytes
+from job.stop import StopFlag
 
 LOCK_NAME: Final = ".fetch.lock"
 # Of silence, then of the whole file: the largest one, 26 MB, needs 44 kB/s.
 SILENCE_SECONDS: Final = 20.0
 DOWNLOAD_SECONDS: Final = 600.0
 CHUNK_BYTES: Final = 2**16
+LOOK_SECONDS: Final = 0.1
 
 _log = structlog.get_logger()
 
 
-def fetch(spec: DatasetSpec, data_dir: Path, mirrors: Sequence[str] | None = None) -> None:
+def fetch(
+    spec: DatasetSpec,
+    data_dir: Path,
+    mirrors: Sequence[str] | None = None,
+    *,
+    stop: StopFlag | None = None,
+) -> None:
     """Make `data_dir` hold all files of `spec`; the missing ones come packed, under `NAME.gz`.
 
     `mirrors` are addresses that end in a slash, tried in order; None means torchvision's. A file
     that is there already is not looked into. Raises `DataError` with each mirror's failure, or
-    if `data_dir` cannot be written.
+    if `data_dir` cannot be written, and `InterruptedRunError` after a `stop`; the files that were
+    whole by then stay.
     """
+    stop = stop or StopFlag()
     with _storage_errors(data_dir):
         make_folder(data_dir)
-        with _lock(data_dir):
+        with _lock(data_dir, stop):
             found = content.locate(spec, data_dir)
             for file in (file for file in spec.files if file not in found):
-                packed = _download_from_any(_urls(mirrors, file), file)
+                packed = _download_from_any(_urls(mirrors, file), file, stop)
                 write_bytes(data_dir / _packed_name(file), packed)
 
 
@@ -63,11 +79,12 @@ def _torchvision_mirrors() -> list[str]:
     return mirrors
 
 
-def _download_from_any(urls: list[str], file: DatasetFile) -> bytes:
+def _download_from_any(urls: list[str], file: DatasetFile, stop: StopFlag) -> bytes:
     failures = []
     for url in urls:
+        _log.info("fetching", url=url)
         try:
-            return _download_verified(url, file)
+            return _attended(partial(_download_verified, url, file), stop)
         except DataError as error:
             failures.append(error.seen)
         except (OSError, HTTPException) as error:
@@ -76,7 +93,6 @@ def _download_from_any(urls: list[str], file: DatasetFile) -> bytes:
 
 
 def _download_verified(url: str, file: DatasetFile) -> bytes:
-    _log.info("fetching", url=url)
     # Packing makes bytes that cannot be packed larger, by less than this.
     packed = _download(url, limit_bytes=file.size + file.size // 100 + 1024)
     content.unpack(io.BytesIO(packed), file, origin=url)
@@ -97,20 +113,50 @@ def _download(url: str, limit_bytes: int) -> bytes:
     return bytes(received)
 
 
+def _attended(work: Callable[[], bytes], stop: StopFlag) -> bytes:
+    """What comes of `work`, in a thread that is left to itself after a stop."""
+    result: Future[bytes] = Future()
+
+    def finish() -> None:
+        try:
+            result.set_result(work())
+        except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
+            result.set_exception(error)
+
+    threading.Thread(target=finish, name="download", daemon=True).start()
+    while not result.done():
+        _refuse_if_stopped(stop)
+        wait([result], LOOK_SECONDS)
+    return result.result()
+
+
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path, stop: StopFlag) -> Iterator[None]:
     # The kernel drops the lock with its holder, so the file may stay; removing it would be a race.
     with (folder / LOCK_NAME).open("a") as file:
-        _wait_for(file)
+        if not _is_ours(file):
+            _log.info("waiting for another process that fetches the dataset", lock=file.name)
+        while not _is_ours(file):
+            _refuse_if_stopped(stop)
+            time.sleep(LOOK_SECONDS)
         yield
 
 
-def _wait_for(file: TextIO) -> None:
+def _is_ours(file: TextIO) -> bool:
+    """Take the lock, if nobody else has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _log.info("waiting for another process that fetches the dataset", lock=file.name)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        return False
+    return True
+
+
+def _refuse_if_stopped(stop: StopFlag) -> None:
+    if stop.reason is not None:
+        raise InterruptedRunError(
+            f"stopped by {stop.reason} while the dataset was fetched",
+            fix="run the same command to go on",
+        )
 
 
 @contextlib.contextmanager

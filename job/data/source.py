@@ -16,6 +16,7 @@ from job.data import content, idx
 from job.data.fetch import fetch
 from job.data.spec import DatasetFile, DatasetSpec
 from job.errors import DataError
+from job.stop import StopFlag
 
 # Where the Debian and Ubuntu package dataset-fashion-mnist puts the real files, packed once more.
 SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets/fashion-mnist"),)
@@ -36,10 +37,13 @@ class Dataset:
     folder: Path
 
 
-def read(spec: DatasetSpec, *, data_dir: Path, offline: bool) -> Dataset:
+def read(
+    spec: DatasetSpec, *, data_dir: Path, offline: bool, stop: StopFlag | None = None
+) -> Dataset:
     """The dataset from the first place that has all its files, fetched if need be and allowed.
 
-    Raises `DataError` for a bad file, or with every place that was tried if none has the files.
+    Raises `DataError` for a bad file, or with every place that was tried if none has the files, and
+    `InterruptedRunError` if a `stop` came while they were fetched.
     """
     tried = []
     for folder in _places(data_dir):
@@ -47,7 +51,7 @@ def read(spec: DatasetSpec, *, data_dir: Path, offline: bool) -> Dataset:
         if not gap:
             return _read_folder(spec, folder)
         tried.append(f"{folder}: {gap}")
-    _fetch(spec, data_dir, tried, offline=offline)
+    _fetch(spec, data_dir, tried, stop, offline=offline)
     return _read_folder(spec, data_dir)
 
 
@@ -83,12 +87,14 @@ def _read_file(path: Path, file: DatasetFile) -> NDArray[np.uint8]:
     return idx.decode(content.read(path, file), file.shape, origin=str(path))
 
 
-def _fetch(spec: DatasetSpec, data_dir: Path, tried: list[str], *, offline: bool) -> None:
+def _fetch(
+    spec: DatasetSpec, data_dir: Path, tried: list[str], stop: StopFlag | None, *, offline: bool
+) -> None:
     if offline:
         reason = "the network: not asked, because JOB_DATA_OFFLINE=true"
         raise _nowhere(spec, [*tried, reason], last_resort=", or set JOB_DATA_OFFLINE=false")
     try:
-        fetch(spec, data_dir)
+        fetch(spec, data_dir, stop=stop)
     except DataError as error:
         raise _nowhere(spec, [*tried, error.seen]) from error
 

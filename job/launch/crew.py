@@ -16,7 +16,8 @@ from typing import Final
 
 import structlog
 
-from job.launch.endings import Ending
+from job import termination
+from job.launch.endings import Ending, cause
 from job.stop import SIGNALS, StopFlag
 
 POLL_SECONDS: Final = 0.02
@@ -42,18 +43,21 @@ class Crew:
         self._kill_at = float("inf")
         self._signalled = False
         self._running: dict[int, subprocess.Popen[bytes]] = {}
-        self._first_failure: Ending | None = None
+        self._last_words: dict[int, int] = {}
+        self._failures: list[Ending] = []
         bind = _bound_to_this_process()
         for rank, environment in environments.items():
+            self._last_words[rank] = file = os.memfd_create(f"last word of rank {rank}")
             self._running[rank] = subprocess.Popen(
                 command,
-                env=environment,
+                env={**environment, termination.VARIABLE: f"/dev/fd/{file}"},
+                pass_fds=[file],
                 process_group=0,
                 preexec_fn=bind,  # noqa: PLW1509  # the launcher has no threads
             )
 
     def attend(self, stop: StopFlag) -> Ending | None:
-        """Wait until all ranks have ended; return the failure that came first, None for none."""
+        """Wait until all ranks have ended; return the failure that is the cause, None for none."""
         while self._running:
             for rank in list(self._running):
                 self._look_at(rank)
@@ -62,18 +66,25 @@ class Crew:
             if time.monotonic() > self._kill_at:
                 self._kill()
             time.sleep(POLL_SECONDS)
-        return self._first_failure
+        return cause(self._failures, stopped=stop.reason is not None)
 
     def _look_at(self, rank: int) -> None:
         status = self._running[rank].poll()
         if status is None:
             return
         del self._running[rank]
-        if status != 0 and self._first_failure is None:
-            self._first_failure = Ending(rank, status)
+        ending = Ending(rank, status, self._last_word(rank))
+        if status == 0:
+            return
+        self._failures.append(ending)
+        if len(self._failures) == 1:
             self._kill_at = time.monotonic() + self._grace_seconds
-            log.warning("rank ended", seen=str(self._first_failure), others=len(self._running))
+            log.warning("rank ended", seen=str(ending), others=len(self._running))
             self._signal_once(signal.SIGTERM)
+
+    def _last_word(self, rank: int) -> str:
+        with os.fdopen(self._last_words.pop(rank), encoding="ascii") as file:
+            return file.read()
 
     def _signal_once(self, number: signal.Signals) -> None:
         if not self._signalled:

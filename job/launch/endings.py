@@ -1,7 +1,8 @@
 """How a rank ended, as the system tells it, becomes how the job ends."""
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from job.errors import ExitCode, InterruptedRunError, JobError
@@ -18,14 +19,20 @@ FAULTS: Final = frozenset(
         signal.SIGTRAP,
     }
 )
+# How a rank ends that lost another one, or that the launcher has ended because of another one.
+CONSEQUENCES: Final = (ExitCode.INTERRUPTED, -signal.SIGTERM, -signal.SIGKILL)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a rank; `status` is its exit code, or minus the number of a signal."""
+    """The end of a rank; `status` is its exit code, or minus the number of a signal.
+
+    `last_word` is what it would have left in the termination log.
+    """
 
     rank: int
     status: int
+    last_word: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         if self.status >= 0:
@@ -60,3 +67,15 @@ class Ending:
         if -self.status == signal.SIGKILL:
             return f"if the kernel was out of memory (dmesg), ask for more; {go_on}"
         return go_on
+
+
+def cause(failures: Sequence[Ending], *, stopped: bool) -> Ending | None:
+    """The failure that brought about the others, in the order in which they came.
+
+    It is the first, unless that rank had only lost another one, which took longer to end: 75
+    without a stop is nobody's first.
+    """
+    first = next(iter(failures), None)
+    if first is None or stopped or first.status != ExitCode.INTERRUPTED:
+        return first
+    return next((each for each in failures if each.status not in CONSEQUENCES), first)

@@ -12,10 +12,12 @@ from typing import Final
 
 import structlog
 
+from job import termination
 from job.errors import ExitCode, InterruptedRunError
 from job.launch.crew import Crew
 from job.launch.gpus import count_visible
 from job.settings import Settings
+from job.settings.threads import THREADS, cores
 from job.stop import StopFlag
 from job.world.location import locate
 from job.world.placement import LOOPBACK, Node, Placement
@@ -24,8 +26,7 @@ from job.world.torchrun import as_rank
 # For ranks whose run is over: to notice it takes the slowest of them eight seconds.
 GRACE_SECONDS: Final = 30.0
 # bench/ranks.py, one round on a machine that was not quiet; GPUs have not been measured.
-SEEN: Final = "a step of two ranks took 3 times as long as one rank's (gloo, 2 cores)"
-THREADS: Final = "OMP_NUM_THREADS"
+SEEN: Final = "a step of two ranks took 4 times as long as one rank's (gloo, 2 cores)"
 
 log = structlog.get_logger()
 
@@ -40,9 +41,9 @@ def run(
     """Run the ranks of this node to their end; None if this process is to train by itself.
 
     It is, if it is a rank already or the only one of its node. Otherwise each rank runs `command`,
-    by default what this process was started with. Returns the exit code of the rank that failed
-    first, which has told the reason. Raises `SettingsError` as `locate` does, and what
-    `Ending.exit_code` raises for a rank that could not tell.
+    by default what this process was started with. Returns the exit code of the rank that brought
+    down the others, whose last word becomes the job's. Raises `SettingsError` as `locate` does, and
+    what `Ending.exit_code` raises for a rank that could not tell.
     """
     node = locate(os.environ, settings)
     processes = 1 if isinstance(node, Placement) else _processes(node, settings)
@@ -56,14 +57,18 @@ def run(
     log.info("a small network is faster alone", seen=SEEN, fix="JOB_PROCESSES_PER_NODE=1")
     environments = rank_environments(os.environ, node, processes)
     failure = Crew(command or same_command(), environments, grace_seconds).attend(stop)
-    return ExitCode.FINISHED if failure is None else failure.exit_code()
+    if failure is None:
+        return ExitCode.FINISHED
+    code = failure.exit_code()
+    termination.say(failure.last_word)
+    return code
 
 
 def rank_environments(
     environ: Mapping[str, str], node: Node, processes: int
 ) -> dict[int, dict[str, str]]:
     """The environment of each rank of `node`, with its fair share of the cores."""
-    threads = str(max(len(os.sched_getaffinity(0)) // processes, 1))
+    threads = str(max(cores() // processes, 1))
     shared = {THREADS: threads} | dict(environ)
     places = [node.placement(index, processes) for index in range(processes)]
     return {place.rank: as_rank(shared, place) for place in places}

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from torch.distributed.distributed_c10d import Store
 
+from job import termination
 from job.errors import InterruptedRunError, JobError
 from job.world.patience import Limits
 from job.world.placement import Placement
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 def leave_at_once(error: JobError) -> None:
     """End the process from any thread; the log is flushed at every line anyway."""
+    termination.report(error)
     sys.stderr.flush()
     os._exit(error.exit_code)
 

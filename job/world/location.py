@@ -77,6 +77,7 @@ def _rank(environ: Mapping[str, str], settings: Settings, rank: Claim, step: Cla
         source=_source(rank, step),
         store_is_there=environ.get(torchrun.HOLDS_STORE) == "True",
         attempt=int(environ.get(torchrun.ATTEMPT) or 0),
+        counted=settings.processes_per_node == "auto",
     )
 
 

@@ -11,7 +11,8 @@ class Placement:
     """A rank. All numbers count from 0; `node` is the rank of its node.
 
     Rank 0 is met at `master_address`:`master_port`. `store_is_there`: torchrun's agent holds the
-    store at that port, for the `attempt`-th time that it has started its ranks.
+    store at that port, for the `attempt`-th time that it has started its ranks. `counted`: no
+    setting says how many ranks a node has, so that it may be how many GPUs were found there.
     """
 
     rank: int
@@ -25,6 +26,7 @@ class Placement:
     source: str
     store_is_there: bool = False
     attempt: int = 0
+    counted: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -62,4 +64,5 @@ class Node:
             master_address=self.master_address,
             master_port=self.master_port or 0,
             source=self.source,
+            counted=self.processes is None,
         )

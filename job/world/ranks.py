@@ -20,7 +20,8 @@ from job.world.beats import Beats, Leave
 from job.world.group import World
 from job.world.patience import LOOK_SECONDS, Limits, Patience
 from job.world.placement import Placement
-from job.world.rendezvous import meet, open_store, tell_loss, visit_store
+from job.world.rendezvous import meet, open_store, require_own_address, tell_loss, visit_store
+from job.world.terms import require_gpus
 
 log = structlog.get_logger()
 
@@ -117,6 +118,9 @@ class Ranks(World):
 
     def _meet(self, patience: Patience) -> None:
         try:
+            require_own_address(self.placement)
+            if self._device.type == "cuda":
+                require_gpus(self.placement, torch.cuda.device_count())
             meet(self._store, self.placement, self._device.type, patience)
         except JobError as error:
             self._tell(error)

@@ -4,24 +4,31 @@ A name may be unknown for half a minute after rank 0 has started, because Kubern
 that it was; and a port may be taken by an attempt that is still leaving.
 """
 
+import contextlib
+import ipaddress
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is documented there
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from job.errors import InterruptedRunError, SettingsError, UnfitNodeError
+from job.errors import InterruptedRunError, SettingsError
 from job.world.patience import Limits, Patience
 from job.world.placement import LOOPBACK, Placement
+from job.world.terms import Terms, require_same
 
 CONNECT_SECONDS: Final = 5.0
 NAMED_RANKS: Final = 8
+INTERFACE: Final = "GLOO_SOCKET_IFNAME"
+THIS_HOST: Final = frozenset({LOOPBACK, "localhost"})
 
-Resolve = Callable[[str], object]
-look_up: Final[Resolve] = partial(socket.getaddrinfo, port=None)
+# A name's addresses, each as `socket.getaddrinfo` gives it.
+Resolve = Callable[[str], Sequence[Any]]
+look_up: Final[Resolve] = partial(socket.getaddrinfo, port=None, type=socket.SOCK_STREAM)
 
 
 def await_master(place: Placement, patience: Patience, resolve: Resolve = look_up) -> None:
@@ -45,19 +52,38 @@ def visit_store(place: Placement, limits: Limits) -> Store:
     return _connect(place, limits, holds=False)
 
 
+def require_own_address(place: Placement, resolve: Resolve = look_up) -> None:
+    """See that gloo, which tells the others where this rank is, knows an address they can reach.
+
+    Raises `SettingsError` if it knows the loopback only.
+    """
+    if place.nodes == 1 or place.master_address in THIS_HOST or os.environ.get(INTERFACE):
+        return
+    name = socket.gethostname()
+    address = _own_address(name, resolve)
+    if ipaddress.ip_address(address).is_loopback:
+        raise SettingsError(
+            f"this host knows its own name, {name}, by the loopback {address}",
+            allowed="an address at which the other nodes find it",
+            fix=f"set {INTERFACE} to the interface that leads to them, such as eth0",
+        )
+
+
 def meet(store: Store, place: Placement, device_type: str, patience: Patience) -> None:
     """Wait until all ranks are here and of one mind.
 
-    Raises `SettingsError` if a rank expects another number of ranks than rank 0, `UnfitNodeError`
-    if it has another type of device, `InterruptedRunError` if one failed or did not come in time.
+    Raises as `require_same` does if the terms are not those of rank 0, and `InterruptedRunError` if
+    a rank failed or did not come in time.
     """
+    terms = Terms.of(place, device_type)
     store.set(_host_key(place.rank), socket.gethostname())
     store.set(beat_key(place.rank), "0")
     if place.is_main:
-        store.set("size", str(place.size))
-        store.set("device", device_type)
-    _await_key(store, "size", patience)
-    _require_same_terms(store, place, device_type)
+        store.set("terms", terms.as_json())
+    _await_key(store, "terms", patience)
+    wanted = Terms.from_json(store.get("terms").decode())
+    me, main = f"rank {place.rank} on {socket.gethostname()}", f"rank 0 on {host_of(store, 0)}"
+    require_same(terms, wanted, me, main)
     store.add("here", 1)
     while store.add("here", 0) < place.size:
         _refuse_if_lost(store)
@@ -83,6 +109,16 @@ def tell_loss(store: Store, loss: str) -> str:
 def told_loss(store: Store) -> str | None:
     """The loss that was told."""
     return str(store.get("lost").decode()) if store.check(["lost"]) else None
+
+
+def _own_address(name: str, resolve: Resolve) -> str:
+    """The first that can be bound to: what gloo takes, and the loopback where there is none."""
+    with contextlib.suppress(OSError):  # the name is unknown
+        for family, kind, protocol, _, address in resolve(name):
+            with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as probe:
+                probe.bind(address)
+                return str(address[0])
+    return LOOPBACK
 
 
 def _trouble(address: str, port: int, resolve: Resolve) -> str | None:
@@ -124,21 +160,6 @@ def _host_key(rank: int) -> str:
 def _await_key(store: Store, key: str, patience: Patience) -> None:
     while not store.check([key]):
         patience.wait(f"rank 0 to say its {key}")
-
-
-def _require_same_terms(store: Store, place: Placement, device_type: str) -> None:
-    size, device = store.get("size").decode(), store.get("device").decode()
-    me, main = f"rank {place.rank} on {socket.gethostname()}", f"rank 0 on {host_of(store, 0)}"
-    if size != str(place.size):
-        raise SettingsError(
-            f"{me} is one of {place.size}, and {main} one of {size}",
-            fix="set JOB_PROCESSES_PER_NODE to the same number on all nodes",
-        )
-    if device != device_type:
-        raise UnfitNodeError(
-            f"{me} has {device_type}, and {main} has {device}",
-            fix="set JOB_DEVICE=cuda, so that the node that has no GPU says why",
-        )
 
 
 def _refuse_if_lost(store: Store) -> None:

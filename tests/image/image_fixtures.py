@@ -52,7 +52,7 @@ def image(docker: Engine) -> str:
 def podman(workshop: Path, docker: Engine, image: str) -> Iterator[Engine]:
     """A podman that has the image which Docker has built."""
     with podman_store(workshop) as engine:
-        if engine("image", "exists", image).returncode != 0:
+        if image_id(engine, image) != image_id(docker, image):
             archive = workshop / "image.tar"
             docker.checked("save", "--output", archive, image)
             engine.checked("load", "--quiet", "--input", archive)
@@ -82,3 +82,9 @@ def finished(docker: Engine, image: str, output_folder: MakeFolder) -> Path:
         "run", "--rm", *HARDENED, f"--volume={output}:/output", "--env=JOB_EPOCHS=1", image
     )
     return output
+
+
+def image_id(engine: Engine, image: str) -> str:
+    """The digest of its configuration; empty where the engine does not have it."""
+    found = engine("image", "inspect", "--format={{.Id}}", image)
+    return found.stdout.strip().removeprefix("sha256:") if found.returncode == 0 else ""

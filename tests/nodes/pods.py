@@ -66,6 +66,15 @@ class Pods:
         self._plug(index, "up")
 
     @contextmanager
+    def own_address(self, index: int, found: str) -> Iterator[None]:
+        """Let a pod know its own name by another address."""
+        hosts = self.folder / host(index) / "hosts"
+        before = hosts.read_text()
+        hosts.write_text(before.replace(address(index), found))
+        yield
+        hosts.write_text(before)
+
+    @contextmanager
     def resolver(self, late_seconds: float) -> Iterator[Path]:
         """A resolver that knows the pods after so many seconds; yields the file of its answers."""
         names = [f"{host(index)}.{DOMAIN}={address(index)}" for index in range(SIZE)]

@@ -168,6 +168,20 @@ def test_sigterm_to_one_node_stops_both_at_the_same_step(
     assert _last_loss(output) == pytest.approx(_last_loss(one_host), rel=TOLERANCE)
 
 
+def test_host_that_knows_itself_by_the_loopback_is_told_what_to_set(
+    pods: Pods, start: Start, tmp_path: Path
+) -> None:
+    """As Debian's installer has it; the ranks would look for each other in vain."""
+    with pods.resolver(0), pods.own_address(1, "127.0.1.1"):
+        job = start(tmp_path / "volume")
+        codes = job.ended()
+        told = job.logs[1].read_text()
+
+    assert codes == [ExitCode.INTERRUPTED, ExitCode.SETTINGS]
+    assert "127.0.1.1" in told
+    assert "GLOO_SOCKET_IFNAME" in told
+
+
 def _record(output: Path) -> Any:
     return json.loads((output / "metrics.json").read_text())
 

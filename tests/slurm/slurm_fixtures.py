@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from slurm_events import INTERRUPTIONS, Interrupted, Note, interrupt, row, table
+from slurm_image import stand_in
 from slurm_job import Job, submit_bare
 from slurm_user import User, user_of_a_cluster
 
@@ -30,7 +31,7 @@ def warned_user() -> Iterator[User]:
 @pytest.fixture(scope="session")
 def image_user() -> Iterator[User]:
     """The user of a cluster whose nodes have an image."""
-    with user_of_a_cluster(nodes=2, has_image=True) as user:
+    with user_of_a_cluster(nodes=2, image=stand_in) as user:
         yield user
 
 

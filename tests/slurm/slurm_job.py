@@ -54,6 +54,11 @@ class Job:
         """What it has learnt, byte by byte."""
         return (self.output / "model.safetensors").read_bytes()
 
+    def losses(self, epoch: int) -> tuple[float, float]:
+        """What its history says of an epoch: the loss in training, and that on the test set."""
+        row = json.loads((self.output / "metrics.jsonl").read_text().splitlines()[epoch - 1])
+        return row["train_loss"], row["test_loss"]
+
     def await_end(self) -> dict[str, str]:
         """Wait until no further attempt will come; return the facts."""
         wait_until(

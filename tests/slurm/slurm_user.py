@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from datasets import small_dataset
-from slurm_cluster import LOGIN, PYTHON, Cluster, slurm_cluster
-from slurm_image import image_mounts
+from slurm_cluster import LOGIN, Cluster, slurm_cluster
+from slurm_image import Mount
 
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "nobody"
@@ -64,17 +64,17 @@ class User:
 
 
 @contextmanager
-def user_of_a_cluster(nodes: int, extra: str = "", *, has_image: bool = False) -> Iterator[User]:
+def user_of_a_cluster(nodes: int, extra: str = "", *, image: Mount | None = None) -> Iterator[User]:
     """Start a cluster in a temporary folder, and yield a user with a clone and a driver.
 
-    `extra` are further lines for slurm.conf; `has_image` puts an image on the nodes.
+    `extra` are further lines for slurm.conf; `image` is one that the nodes are to have.
     """
     with tempfile.TemporaryDirectory(prefix="slurm-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         home = folder / "home"
         _furnish(home / CLONE, home)
-        mounts = image_mounts(folder, home / CLONE, PYTHON) if has_image else []
+        mounts = image(folder, home / CLONE) if image else []
         with slurm_cluster(folder, nodes, extra, mounts) as cluster:
             yield User(cluster, home)
 

@@ -1,6 +1,5 @@
 """slurm/train-multi-node.sh on a real cluster: two nodes, two tasks each, and gloo between them."""
 
-import json
 import os
 import re
 import signal
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.timeout(900)
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1"}
 
 
-def losses(job: Job, epoch: int) -> tuple[float, float]:
-    """What the history says of an epoch: the loss in training, and that on the test set."""
-    line = (job.output / "metrics.jsonl").read_text().splitlines()[epoch - 1]
-    row = json.loads(line)
-    return row["train_loss"], row["test_loss"]
-
-
 def test_run_on_two_nodes_survives_a_preemption_and_equals_one_process(
     user: User, uninterrupted: Job, note: Note
 ) -> None:
@@ -40,7 +32,7 @@ def test_run_on_two_nodes_survives_a_preemption_and_equals_one_process(
     assert job.await_end()["JobState"] == "COMPLETED", job.log
     assert [attempt["exit_code"] for attempt in job.attempts] == [75, 0]
     assert job.log.count('"size": 4, "nodes": 2') == 2
-    assert losses(job, 30) == pytest.approx(losses(uninterrupted, 30), rel=1e-5)
+    assert job.losses(30) == pytest.approx(uninterrupted.losses(30), rel=1e-5)
     note("preemption of one of two nodes", job, "as one process's, loss within 1e-5")
 
 
@@ -71,4 +63,4 @@ def test_image_under_charliecloud_trains_on_two_nodes(image_user: User, uninterr
     assert job.await_end()["JobState"] == "COMPLETED", job.log
     assert '"output": "/output"' in job.log
     assert '"size": 4, "nodes": 2' in job.log
-    assert losses(job, 10) == pytest.approx(losses(uninterrupted, 10), rel=1e-5)
+    assert job.losses(10) == pytest.approx(uninterrupted.losses(10), rel=1e-5)

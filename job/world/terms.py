@@ -1,0 +1,74 @@
+"""What all ranks must have in common, and whose fault it is where they have not.
+
+What was set is for people to mend (78). What was found is the node's, and another node may have
+more (69): the number of ranks, too, if it is that of the GPUs which were found.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from job.errors import SettingsError, UnfitNodeError
+from job.world.placement import Placement
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a rank takes for granted of all; `counted` as in `Placement`."""
+
+    nodes: int
+    size: int
+    counted: bool
+    device_type: str
+
+    @classmethod
+    def of(cls, place: Placement, device_type: str) -> "Terms":
+        """Those of a rank at `place`."""
+        return cls(place.nodes, place.size, place.counted, device_type)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Terms":
+        """Those that `as_json` told."""
+        return cls(**json.loads(text))
+
+    def as_json(self) -> str:
+        """All of them, for the other ranks."""
+        return json.dumps(asdict(self))
+
+
+def require_same(mine: Terms, theirs: Terms, me: str, them: str) -> None:
+    """Raise unless the terms of `me` are those of `them`, both being a rank on a host.
+
+    `UnfitNodeError` if only what was found differs, `SettingsError` if what was set does.
+    """
+    sizes = f"{me} is one of {mine.size}, and {them} one of {theirs.size}"
+    if mine.device_type != theirs.device_type:
+        raise UnfitNodeError(
+            f"{me} has {mine.device_type}, and {them} has {theirs.device_type}",
+            fix="set JOB_DEVICE=cuda, so that the node that has no GPU says why",
+        )
+    if mine.nodes != theirs.nodes:
+        raise SettingsError(
+            f"{sizes}: on {mine.nodes} nodes, and on {theirs.nodes}",
+            fix="set JOB_NODES to the same number on all nodes",
+        )
+    if mine.size != theirs.size and mine.counted and theirs.counted:
+        fewer = me if mine.size < theirs.size else them
+        raise UnfitNodeError(
+            f"{sizes}: as many as GPUs were found",
+            fix=f"look for the GPUs that {fewer} lacks: nvidia-smi -L, and dmesg for Xid",
+        )
+    if mine.size != theirs.size:
+        raise SettingsError(sizes, fix="set JOB_PROCESSES_PER_NODE to the same number on all nodes")
+
+
+def require_gpus(place: Placement, visible: int) -> None:
+    """Raise `UnfitNodeError` if ranks of a node would share a GPU, which NCCL refuses.
+
+    One that is visible may be this rank's own: Slurm can show each task no other.
+    """
+    if 1 < visible < place.local_size:
+        raise UnfitNodeError(
+            f"{visible} GPUs are visible to the {place.local_size} ranks of this node",
+            allowed="one for each rank",
+            fix="look for the missing ones (nvidia-smi -L, and dmesg for Xid), or take other nodes",
+        )
