@@ -10,6 +10,7 @@ from job import model
 from job.data.source import Dataset
 from job.data.split import Batches, ResidentBatches, Share, Split
 from job.errors import SettingsError
+from job.lease import Lease
 from job.schedule import Schedule, constant, one_cycle
 from job.session import Session
 from job.settings import Settings
@@ -29,9 +30,16 @@ class Trainee:
 
 
 def make_trainee(
-    settings: Settings, dataset: Dataset, device: torch.device, world: World = ALONE
+    settings: Settings,
+    dataset: Dataset,
+    device: torch.device,
+    world: World = ALONE,
+    lease: Lease | None = None,
 ) -> Trainee:
-    """Build the network on `device`, the step that trains it, and this rank's share of the data."""
+    """Build the network on `device`, the step that trains it, and this rank's share of the data.
+
+    What is saved of it is saved under the `lease`.
+    """
     network = model.build(settings.seed, settings.dropout, device)
     batches, test = _make_batches(settings, dataset, device, Share(world.rank, world.size))
     schedule = _make_schedule(settings, len(batches))
@@ -51,6 +59,7 @@ def make_trainee(
         keep_checkpoints=settings.keep_checkpoints,
         settings=settings.training_values(),
         world=world,
+        lease=lease or Lease(),
     )
     return Trainee(network, session, test)
 

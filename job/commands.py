@@ -4,6 +4,7 @@
 
 import difflib
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from job import logs, termination
 from job.errors import ExitCode, JobError, UsageError
 from job.settings import PredictSettings, Settings, load
-from job.settings.threads import let_waiting_threads_sleep
+from job.settings.threads import keep_threads_within_quota, let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from job.data.ahead import ReadAhead
 
 PROGRAM: Final = "python -m job"
+# They run beside the job, in a container whose last word is not their own.
+PROBES: Final = frozenset({"health"})
 
 
 def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> int:
@@ -27,17 +30,22 @@ def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -
         code = _train(flags, stop, stopwatch) if name == "train" else _command(name)(flags)
     except JobError as error:
         _tell(error)
-        termination.report(error)
+        _report(name, error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  # the last line of defence; the table calls it a bug
         bug = JobError(repr(error), fix="the stack above tells where; please report it")
         sys.excepthook(type(error), error, error.__traceback__)
         _tell(bug)
-        termination.report(bug)
+        _report(name, bug)
         return ExitCode.BUG
     if code == ExitCode.FINISHED:  # what is wrong otherwise was told by whoever found it
-        termination.report(None)
+        _report(name, None)
     return code
+
+
+def _report(name: str, error: JobError | None) -> None:
+    if name not in PROBES:
+        termination.report(error)
 
 
 def _command(name: str) -> Callable[[list[str]], ExitCode]:
@@ -64,10 +72,11 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     if (ended := launch.run(settings, stop)) is not None:
         return ended
     let_waiting_threads_sleep()
+    keep_threads_within_quota()
     with stopwatch.phase("imports"):
-        data = _read_ahead(settings)
+        data = _read_ahead(settings, stop)
         from job.run import run
-    record = run(settings, stop, stopwatch, data, place)
+    record = run(settings, stop, stopwatch, data, leave=_leave_at_once, place=place)
     if record is not None:
         from job import summary
 
@@ -75,11 +84,21 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     return ExitCode.FINISHED
 
 
-def _read_ahead(settings: Settings) -> "ReadAhead":
+def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
     from job.data.ahead import ReadAhead
     from job.data.spec import FASHION_MNIST
 
-    return ReadAhead(FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline)
+    return ReadAhead(
+        FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline, stop=stop
+    )
+
+
+def _health(flags: list[str]) -> ExitCode:
+    settings = load(Settings, flags, PROGRAM)
+    from job import health
+
+    logs.answer(health.answer(settings))
+    return ExitCode.FINISHED
 
 
 def _preflight(flags: list[str]) -> ExitCode:
@@ -113,6 +132,14 @@ def _schema(flags: list[str]) -> ExitCode:
     return ExitCode.FINISHED
 
 
+def _leave_at_once(error: JobError) -> None:
+    """End the process from any thread, while the main one is stuck."""
+    _tell(error)
+    termination.report(error)
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
 def _tell(error: JobError) -> None:
     import structlog
 
@@ -131,6 +158,7 @@ def _tell(error: JobError) -> None:
 
 COMMANDS: Final[dict[str, Callable[[list[str]], ExitCode]]] = {
     "preflight": _preflight,
+    "health": _health,
     "predict": _predict,
     "explain": _explain,
     "schema": _schema,

@@ -3,7 +3,7 @@
 import platform
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +24,9 @@ from job.record import (
     ClassRecord,
     DatasetRecord,
     DeviceRecord,
+    EpochRecord,
     EvaluationRecord,
+    GoodputRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -70,6 +72,21 @@ def record(
         peak_memory_bytes=peak_memory(torch.device(facts.fitness.device)),
         artifacts=artifacts,
         attempts=attempts,
+        goodput=goodput(history, attempts, stopwatch.total),
+    )
+
+
+def goodput(
+    history: Sequence[EpochRecord], attempts: Sequence[AttemptRecord], seconds: float
+) -> GoodputRecord:
+    """What became of the time of all attempts, of which the last has taken `seconds` so far."""
+    productive = sum(result.train_seconds + result.test_seconds for result in history)
+    elapsed = seconds + sum(attempt.seconds or 0.0 for attempt in attempts[:-1])
+    return GoodputRecord(
+        productive_seconds=round(productive, 3),
+        elapsed_seconds=round(elapsed, 3),
+        goodput=round(productive / elapsed, 4),
+        lost_steps=sum(attempt.lost_steps or 0 for attempt in attempts[:-1]),
     )
 
 

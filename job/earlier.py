@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from job import artifacts, checkpoint, files
 from job.checkpoint import Checkpoint
 from job.errors import SettingsError
@@ -12,7 +14,7 @@ from job.settings import Settings
 
 
 def finished_run(settings: Settings) -> RunRecord | None:
-    """Return the record of the run if it was finished and nobody wants it anew.
+    """Return the record of the run if it was finished, is whole, and nobody wants it anew.
 
     Raises `SettingsError` if it was one of other settings.
     """
@@ -22,6 +24,9 @@ def finished_run(settings: Settings) -> RunRecord | None:
     if record is not None:
         before = {name: setting.value for name, setting in record.settings.items()}
         _require_same_training(before, settings, "a finished run")
+        if damaged := artifacts.damaged_weights(record, settings.output_dir):
+            structlog.get_logger().warning("finished, but damaged: delivering anew", files=damaged)
+            return None
     return record
 
 
@@ -46,6 +51,12 @@ def find_checkpoint(settings: Settings) -> Checkpoint | None:
 def newest_checkpoint(settings: Settings) -> Path | None:
     """Return the folder of the newest checkpoint, whole or not."""
     return checkpoint.newest(_checkpoints(settings))
+
+
+def newest_step(settings: Settings) -> int | None:
+    """Return the step of that checkpoint, None for none."""
+    newest = newest_checkpoint(settings)
+    return None if newest is None else checkpoint.step_of(newest)
 
 
 def _forget(settings: Settings) -> None:

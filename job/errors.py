@@ -73,6 +73,10 @@ POLICIES: Final[dict[ExitCode, Policy]] = {
 }
 
 
+# No further attempt mends these; a scheduler that obeys makes none.
+HOPELESS: Final = frozenset(code for code, each in POLICIES.items() if each.kubernetes == "FailJob")
+
+
 class JobError(Exception):
     """An ending that a stranger can act on: what was seen, what is allowed, the fix."""
 
@@ -140,3 +144,15 @@ class DivergedError(JobError):
     """The loss is no longer a finite number."""
 
     exit_code = ExitCode.DIVERGED
+
+
+class StalledError(JobError):
+    """Nothing has moved for longer than it may."""
+
+    exit_code = ExitCode.STALLED
+
+
+class NoProgressError(JobError):
+    """Several attempts in a row have made nothing durable."""
+
+    exit_code = ExitCode.NO_PROGRESS

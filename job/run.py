@@ -4,7 +4,7 @@ Reads from top to bottom as the README tells it: see whether the work is done al
 node, read the data, go on from a checkpoint, train and evaluate epoch by epoch, deliver.
 """
 
-import platform
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +13,15 @@ from typing import Final
 import structlog
 import torch
 
-from job import artifacts, checkpoint, describe, earlier, files, report
+from job import artifacts, describe, earlier, report, tenure
 from job.acceptance import inspect_node
+from job.activity import Activity
 from job.assemble import Trainee, make_trainee
-from job.attempts import Ledger
 from job.data.ahead import ReadAhead
 from job.data.source import Dataset
 from job.data.spec import FASHION_MNIST
 from job.data.split import in_order, plan_epoch
-from job.errors import ExitCode, JobError, OutputError, QualityError
+from job.errors import InterruptedRunError, QualityError
 from job.evaluate import Tally, evaluate, merge_all
 from job.handover import hand_over
 from job.preflight.result import Preflight
@@ -33,6 +33,7 @@ from job.step import require_supported
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 from job.supervise import refuse_if_stopped, supervise, watched
+from job.tenure import Leave, Tenure
 from job.train import train
 from job.world import ALONE, Placement, World, join
 
@@ -43,73 +44,63 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Attempt:
-    """What every phase of an attempt may ask: settings, stop, time, ledger, data, place."""
+    """What every phase of an attempt may ask: settings, stop, time, data, place, the folder."""
 
     settings: Settings
     stop: StopFlag
     stopwatch: Stopwatch
-    ledger: Ledger
     data: ReadAhead
     place: Placement
+    tenure: Tenure
+
+    @property
+    def activity(self) -> Activity:
+        """What the watchdog and the heartbeat are told."""
+        return self.tenure.activity
 
 
-def run(
+def run(  # noqa: PLR0913  # all of them are the process's own
     settings: Settings,
     stop: StopFlag,
     stopwatch: Stopwatch,
     data: ReadAhead,
+    *,
+    leave: Leave,
     place: Placement = ALONE.placement,
 ) -> RunRecord | None:
     """Train, evaluate and deliver, or go on with that; return the record of the finished run.
 
     Of several ranks only rank 0 writes to the volume, and the others return None. Every `JobError`
-    is an ending of the exit-code table, and stands in the ledger of attempts.
+    is an ending of the exit-code table, and stands in the ledger of attempts. `leave` ends the
+    process with one where the main thread cannot raise it, because it is stuck.
     """
     if (finished := earlier.finished_run(settings)) is not None:
         log.info("already finished, nothing to do", output=str(settings.output_dir))
         _require_quality(finished, settings.min_accuracy)
         return finished
-    ledger = _open_ledger(settings) if place.is_main else Ledger.unwritten(platform.node())
-    try:
-        record = _attempt(Attempt(settings, stop, stopwatch, ledger, data, place))
+    with tenure.hold(settings, stop, stopwatch, place, leave) as held:
+        record = _attempt(Attempt(settings, stop, stopwatch, data, place, held))
         if record is not None:
             _require_quality(record, settings.min_accuracy)
-    except JobError as error:
-        error.checkpoint = str(earlier.newest_checkpoint(settings) or "")
-        _end(ledger, settings, error.exit_code, error.seen)
-        raise
-    except Exception as error:
-        _end(ledger, settings, ExitCode.BUG, repr(error))
-        raise
-    _end(ledger, settings, ExitCode.FINISHED, "finished")
     return record
 
 
-def _open_ledger(settings: Settings) -> Ledger:
-    files.make_folder(settings.output_dir)
-    files.remove_leftovers(settings.output_dir)
-    return Ledger.begin(settings.output_dir, platform.node())
-
-
-def _end(ledger: Ledger, settings: Settings, code: ExitCode, reason: str) -> None:
-    newest = earlier.newest_checkpoint(settings)
-    try:
-        ledger.end(code, reason, None if newest is None else checkpoint.step_of(newest))
-    except OutputError as error:  # must not hide the reason of the end
-        log.warning("ledger not written", reason=error.seen)
-
-
 def _attempt(attempt: Attempt) -> RunRecord | None:
+    held, activity = attempt.tenure, attempt.activity
     fitness = _check_node(attempt)
     device = _device(fitness, attempt.place)
-    with join(attempt.place, device, attempt.stop) as world:
+    activity.enter("meeting")
+    with join(attempt.place, device, attempt.stop, leave=held.leave) as world:
         refuse_if_stopped(attempt.stop, world)
+        activity.enter("data")
         with attempt.stopwatch.phase("data"):
             dataset = _read_data(attempt, world)
-            trainee = make_trainee(attempt.settings, dataset, device, world)
+            trainee = make_trainee(attempt.settings, dataset, device, world, held.lease)
+        activity.enter("training")
         _resume(attempt, trainee.session)
         tally = _train(attempt, trainee)
         refuse_if_stopped(attempt.stop, world)
+        activity.enter("delivering")
         if world.is_main:
             return _deliver(attempt, trainee, fitness, dataset, tally)
     return None
@@ -117,6 +108,7 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
 
 def _check_node(attempt: Attempt) -> Preflight:
     settings = attempt.settings
+    attempt.activity.enter("preflight")
     with attempt.stopwatch.phase("preflight"):
         fitness = inspect_node(settings, writes=attempt.place.is_main)
     fitness.require_fit()
@@ -136,20 +128,22 @@ def _device(fitness: Preflight, place: Placement) -> torch.device:
 def _read_data(attempt: Attempt, world: World) -> Dataset:
     """Let one rank of each node fetch what is missing; the others find it."""
     if attempt.place.local_rank == 0:
-        attempt.data.dataset()
-    world.barrier()
+        with contextlib.suppress(InterruptedRunError):  # all ranks stop together, just below
+            attempt.data.dataset()
+    refuse_if_stopped(attempt.stop, world)
     dataset = attempt.data.dataset()
     log.info("data", folder=str(dataset.folder), images=len(dataset.train_labels))
     return dataset
 
 
 def _resume(attempt: Attempt, session: Session) -> None:
-    settings = attempt.settings
-    found = earlier.find_checkpoint(settings) if session.world.is_main else None
+    attempt.tenure.lease.require()
+    found = earlier.find_checkpoint(attempt.settings) if session.world.is_main else None
     found = hand_over(found, session.world)
     if found is not None:
         session.resume(found)
-        attempt.ledger.note(resumed_from_step=found.step)
+        attempt.activity.advance(found.step)
+        attempt.tenure.ledger.resume(found.step)
         log.info("resumed", step=found.step, checkpoint=str(found.folder))
 
 
@@ -161,7 +155,7 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
         size=session.batches.images,
         horizontal_flip=settings.horizontal_flip,
     )
-    judge = _judge(trainee, attempt.stop)
+    judge = _judge(attempt, trainee)
     progress = supervise(
         session,
         train(session.step, session.batches, plan, settings.epochs, session.position),
@@ -175,18 +169,22 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
     with bar(total, session.images_seen, drawn=drawn) as advance:
         for tally_of_epoch in progress:
             attempt.stopwatch.mark("first_step")
+            attempt.activity.advance(session.steps)
             tally = tally_of_epoch or tally
             advance(session)
     return tally or judge()
 
 
-def _judge(trainee: Trainee, stop: StopFlag) -> Callable[[], Tally]:
+def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
     plan, classes = in_order(trainee.test.images), len(FASHION_MNIST.classes)
-    world = trainee.session.world
+    session, activity = trainee.session, attempt.activity
 
     def judge() -> Tally:
-        batches = watched(trainee.test.epoch(plan), stop, world)
-        return merge_all(evaluate(trainee.network, batches, classes), world)
+        activity.enter("evaluating")
+        batches = watched(trainee.test.epoch(plan), attempt.stop, session.world, activity)
+        tally = merge_all(evaluate(trainee.network, batches, classes), session.world)
+        activity.enter("training")
+        return tally
 
     return judge
 
@@ -195,18 +193,18 @@ def _deliver(
     attempt: Attempt, trainee: Trainee, fitness: Preflight, dataset: Dataset, tally: Tally
 ) -> RunRecord:
     output, stopwatch = attempt.settings.output_dir, attempt.stopwatch
+    lease, attempts = attempt.tenure.lease, attempt.tenure.ledger.attempts
+    lease.require()
     with stopwatch.phase("artifacts"):
         images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
         written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
     facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
-    draft = describe.record(
-        facts, artifacts.describe(output, written), stopwatch, attempt.ledger.attempts
-    )
+    draft = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
+    lease.require()
     with stopwatch.phase("artifacts"):
         written += [*report.write(draft, fitness.as_json(), output), output / HISTORY]
-    record = describe.record(
-        facts, artifacts.describe(output, written), stopwatch, attempt.ledger.attempts
-    )
+    record = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
+    lease.require()
     artifacts.write_record(record, output)
     return record
 

@@ -14,6 +14,7 @@ from job.checkpoint import Checkpoint, RunState
 from job.data.split import Batches
 from job.errors import DivergedError
 from job.evaluate import Tally
+from job.lease import Lease
 from job.record import EpochRecord
 from job.schedule import Schedule
 from job.step import Step
@@ -28,7 +29,8 @@ CHECKPOINTS: Final = "checkpoints"
 class Session:
     """The one mutable value of a run; `settings` are those that the weights depend on.
 
-    Every rank has one, and all make the same calls; only rank 0 writes.
+    Every rank has one, and all make the same calls; only rank 0 writes, for as long as the folder
+    is its own by the `lease`.
     """
 
     step: Step
@@ -38,6 +40,7 @@ class Session:
     keep_checkpoints: int
     settings: dict[str, Any]
     world: World
+    lease: Lease = field(default_factory=Lease)
     position: Position = START
     epoch_loss: float = 0.0
     epoch_seconds: float = 0.0
@@ -143,7 +146,8 @@ class Session:
     def save(self) -> Path | None:
         """Make all of this durable, then the history, then forget the oldest checkpoints.
 
-        Stops the clock. Raises `DivergedError` rather than save what is not finite.
+        Stops the clock. Raises `DivergedError` rather than save what is not finite, `OutputError`
+        where the folder is another job's by now.
         """
         self.collect_loss()
         self.stop_clock()
@@ -156,9 +160,11 @@ class Session:
 
     def _write(self, tensors: dict[str, Tensor]) -> None:
         root = self.output_dir / CHECKPOINTS
+        self.lease.require()
         self.durable = checkpoint.save(root, self.steps, self._state(), tensors)
+        self.lease.require()  # a volume that was silent for long may come back in between
         self._write_history()
-        checkpoint.prune(root, self.keep_checkpoints)
+        checkpoint.prune(root, self.keep_checkpoints, self.durable)
 
     def _state(self) -> RunState:
         return RunState(

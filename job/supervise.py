@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from job.activity import Activity
 from job.data.split import Batch
 from job.errors import InterruptedRunError
 from job.evaluate import Tally
@@ -45,10 +46,13 @@ def supervise(
             session.start_clock()
 
 
-def watched(batches: Iterable[Batch], stop: StopFlag, world: World) -> Iterator[Batch]:
-    """Pass the batches on, and let a stop that was asked for come through between two."""
+def watched(
+    batches: Iterable[Batch], stop: StopFlag, world: World, activity: Activity
+) -> Iterator[Batch]:
+    """Pass the batches on as progress; let a stop that was asked for come through between two."""
     for batch in batches:
         refuse_if_stopped(stop, world)
+        activity.advance(activity.step)
         yield batch
 
 

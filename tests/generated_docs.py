@@ -62,6 +62,13 @@ From sysexits.h where it has a word, from the 80s where it has none. Kubernetes'
 
 A run that was killed (137) left no word; the next attempt goes on from its last checkpoint. 0 is
 never returned for training that is unfinished: Kubernetes would mark the Job Complete.
+
+* **73** names the other job where one is at work in the folder: [one job at a
+  time](outputs.md#one-job-at-a-time).
+* **82** ends a run in which nothing has moved for `JOB_STALL_SECONDS`; all threads' stacks are in
+  its log. `python -m job health` ends with it, too: [is it alive?](outputs.md#is-it-alive)
+* **83** ends the attempt after `JOB_MAX_ATTEMPTS_WITHOUT_PROGRESS` attempts in vain, before it
+  begins: [attempts](outputs.md#attempts). Started again after that, the job counts anew.
 """
 
 

@@ -17,7 +17,14 @@ FORBIDDEN_NAMES: Final = {"utils", "util", "helpers", "helper", "common", "misc"
 # A protocol, a dataclass and a sum, which the tests of every step go through.
 DECLARATIONS: Final = {"test_step_contract.py"}
 # What `explain`, `schema` and every error of the settings must do without.
-LIGHT_MODULES: Final = ("job.commands", "job.explain", "job.record", "job.settings", "job.errors")
+LIGHT_MODULES: Final = (
+    "job.commands",
+    "job.explain",
+    "job.record",
+    "job.settings",
+    "job.errors",
+    "job.health",
+)
 
 
 def name_of(path: Path) -> str:

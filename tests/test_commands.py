@@ -1,6 +1,7 @@
 """Each command ends with its exit code, and says why."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,13 +14,16 @@ import torch
 from PIL import Image
 
 from conftest import Program
-from job import acceptance, artifacts, stop, termination
+from job import acceptance, artifacts, commands, stop, termination
 from job.__main__ import main
+from job.activity import Activity
 from job.commands import COMMANDS
-from job.errors import OutputError
+from job.errors import OutputError, StalledError
+from job.heartbeat import Heartbeat
 from job.model import NeuralNetwork
 from job.record import SettingRecord
 from job.settings import Settings, load
+from job.stopwatch import Stopwatch
 from report_records import run_record
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from job.__main__ import main; main()"
@@ -57,7 +61,8 @@ def _finish_before(output_dir: Path, **changes: Any) -> None:
     values = load(Settings, [], "job").training_values()
     settings = {name: SettingRecord(value=each, origin="recipe") for name, each in values.items()}
     output_dir.mkdir()
-    artifacts.write_record(run_record(settings=settings, **changes), output_dir)
+    record = run_record(settings=settings, artifacts={}, **changes)
+    artifacts.write_record(record, output_dir)
 
 
 @pytest.mark.parametrize("arguments", [(), ("train",), ("--seed", "0"), ("train", "--seed", "0")])
@@ -206,6 +211,29 @@ def test_preflight_returns_the_verdict(
 
     shown = json.loads(capsys.readouterr().out)
     assert shown == json.loads((tmp_path / "output" / "preflight.json").read_text())
+
+
+@pytest.mark.parametrize("flags", [(), ("--unheard-of",)])
+def test_probe_leaves_the_last_word_to_the_job(run_main: Main, flags: tuple[str, ...]) -> None:
+    """It runs in the job's container, healthy or not."""
+    assert run_main("health", *flags) in (64, 82)
+    assert termination.PATH.read_text() == ""
+
+    with Heartbeat([Path("beat")], 1, Activity(0.0), Stopwatch(), lambda: True):
+        assert run_main("health", "--heartbeat-file", "beat") == 0
+    assert termination.PATH.read_text() == ""
+
+
+def test_process_can_be_left_from_any_thread(
+    run_main: Main, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error is told, is the last word, and its code is the process's."""
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    run_main("schema")  # logging is set up by what comes after it, for programs
+    commands._leave_at_once(StalledError("nothing moves"))
+
+    assert (_told(capsys)["event"], codes) == ("stalled", [82])
 
 
 def test_predict_answers_on_standard_output(

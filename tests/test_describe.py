@@ -78,6 +78,28 @@ def test_record_survives_its_journey_through_json(facts: Facts) -> None:
     assert RunRecord.model_validate_json(record.model_dump_json()) == record
 
 
+def test_goodput_counts_the_time_of_all_attempts(facts: Facts) -> None:
+    """Two epochs of 2.1 + 0.2 s became the result, and two attempts before this one took 14 s."""
+    attempts = [
+        ATTEMPT.model_copy(update={"seconds": 10.0, "lost_steps": 7}),
+        ATTEMPT.model_copy(update={"seconds": 4.0, "lost_steps": 0}),
+        ATTEMPT,
+    ]
+    goodput = describe.goodput(facts.trainee.session.history, attempts, 6.0)
+
+    assert goodput.productive_seconds == pytest.approx(4.6)
+    assert goodput.elapsed_seconds == 20.0
+    assert goodput.goodput == pytest.approx(0.23)
+    assert goodput.lost_steps == 7
+
+
+def test_goodput_of_old_attempts_is_as_far_as_known(facts: Facts) -> None:
+    """A line that tells neither seconds nor steps adds none."""
+    goodput = describe.goodput(facts.trainee.session.history, [ATTEMPT, ATTEMPT], 9.2)
+
+    assert (goodput.goodput, goodput.lost_steps) == (0.5, 0)
+
+
 def test_timings_are_those_of_the_stopwatch() -> None:
     """Each phase has its own seconds; one that never was has none."""
     stopwatch = Stopwatch()

@@ -17,6 +17,8 @@ OUTPUTS: Final = (
     "metrics.json",
     "metrics.jsonl",
     "preflight.json",
+    "heartbeat.json",
+    "lease/",
     "model.safetensors",
     "model.pth",
     "model.pt2",

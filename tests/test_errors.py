@@ -12,9 +12,11 @@ from job.errors import (
     ExitCode,
     InterruptedRunError,
     JobError,
+    NoProgressError,
     OutputError,
     QualityError,
     SettingsError,
+    StalledError,
     UnfitNodeError,
     UsageError,
 )
@@ -44,6 +46,8 @@ CODES: Final = {
     SettingsError: 78,
     QualityError: 80,
     DivergedError: 81,
+    StalledError: 82,
+    NoProgressError: 83,
 }
 
 

@@ -1,12 +1,14 @@
 """Claims about `k8s/`: one fact that is written in several places is the same in all of them."""
 
 import re
+from pathlib import PurePosixPath
 from typing import Final
 
 import pytest
 import yaml
 
 from job import __version__, explain
+from job.commands import COMMANDS
 from job.errors import POLICIES
 from job.preflight.volume import AMPLE_BYTES, LEAST_SHARED_BYTES
 from job.settings import Settings, load
@@ -153,6 +155,33 @@ def test_entrypoint_is_the_one_of_the_image() -> None:
     assert "command" not in _container()
     assert "args" not in _container()
     assert _dockerfile("ENTRYPOINT")[-1] == '["/entrypoint.sh"]'
+
+
+@pytest.mark.parametrize("variant", TRAINING)
+def test_probe_asks_the_heartbeat_of_its_own_pod(variant: str) -> None:
+    """By a command of the job, in a file that no other pod has and no volume can hang."""
+    container = _container(variant)
+    python, *command = container["livenessProbe"]["exec"]["command"]
+    environment = {each["name"]: each.get("value") for each in container["env"]}
+    heartbeat = PurePosixPath(environment["JOB_HEARTBEAT_FILE"])
+
+    assert f"set -- {python} -m job" in (ROOT / "entrypoint.sh").read_text()
+    assert command == ["-m", "job", "health"]
+    assert "health" in COMMANDS
+    assert "heartbeat_file" in Settings.model_fields
+    assert "emptyDir" in _mounts(variant)[str(heartbeat.parent)]
+
+
+@pytest.mark.parametrize("variant", TRAINING)
+def test_probe_gives_the_job_time_to_begin(variant: str) -> None:
+    """No heartbeat is there until torch is imported and a lost node's lease has run out."""
+    probe = _container(variant)["livenessProbe"]
+    patience = probe["initialDelaySeconds"] + probe["periodSeconds"] * (
+        probe["failureThreshold"] - 1
+    )
+
+    assert patience > 60 + Settings.model_fields["lease_seconds"].default
+    assert probe["timeoutSeconds"] < probe["periodSeconds"]
 
 
 def test_offline_job_has_the_dataset_in_its_image() -> None:

@@ -29,6 +29,7 @@ RUN = {
     "peak_memory_bytes",
     "artifacts",
     "attempts",
+    "goodput",
 }
 LINE = {
     "epoch",
@@ -114,7 +115,7 @@ def test_schema_describes_every_part() -> None:
     schema = json.loads(json.dumps(RunRecord.model_json_schema()))
 
     assert schema["additionalProperties"] is False
-    assert set(schema["required"]) == RUN - {"schema_version"}
+    assert set(schema["required"]) == RUN - {"schema_version", "goodput"}
     assert schema["properties"].keys() == RUN
     assert schema["properties"]["schema_version"]["const"] == 1
     assert "last step" in schema["$defs"]["AttemptRecord"]["properties"]["step"]["description"]

@@ -11,6 +11,7 @@ import pytest
 import structlog
 import torch
 
+from contestants import leave_behind
 from job import checkpoint, weights
 from job.artifacts import read_record
 from job.data.ahead import ReadAhead
@@ -37,6 +38,8 @@ Start = Callable[..., RunRecord]
 PROMISED: Final = {
     "attempts.jsonl",
     "checkpoints",
+    "heartbeat.json",
+    "lease",
     "metrics.json",
     "metrics.jsonl",
     "model.pt2",
@@ -63,7 +66,7 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room, "FASHION_MNIST", spec)
             data = ReadAhead(spec, data_dir=values.data_dir, offline=values.data_offline)
-            record = room.run(values, stop or StopFlag(), Stopwatch(), data)
+            record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
         assert record is not None
         return record
 
@@ -81,6 +84,10 @@ def finished(start_run: Start, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def finished_copy(finished: tuple[Path, RunRecord], tmp_path: Path) -> Path:
     """The folder of a finished run, to do with as a test likes."""
     return Path(shutil.copytree(finished[0], tmp_path / "output"))
+
+
+def _never(error: JobError) -> None:
+    raise AssertionError(f"the main thread was taken for stuck: {error}")
 
 
 def stopped() -> StopFlag:
@@ -176,6 +183,13 @@ def test_finished_run_is_not_trained_again(finished_copy: Path, start_run: Start
     assert before == {path: digest(path) for path in finished_copy.rglob("*") if path.is_file()}
 
 
+def test_finished_run_is_told_whoever_has_the_folder(finished_copy: Path, start_run: Start) -> None:
+    """What is finished is only read, and nobody is waited for."""
+    leave_behind(finished_copy, 9)
+
+    assert start_run(finished_copy, lease_seconds=1e6) == read_record(finished_copy)
+
+
 def test_finished_run_of_other_settings_is_refused(finished_copy: Path, start_run: Start) -> None:
     """The difference is told, and nothing is overwritten."""
     before = digest(finished_copy / "metrics.json")
@@ -197,6 +211,7 @@ def test_finished_run_without_its_record_is_delivered_again(
     assert record.evaluation == finished[1].evaluation
     assert record.history == finished[1].history
     assert [each["resumed_from_step"] for each in attempts_in(finished_copy)] == [None, 20]
+    assert json.loads((finished_copy / "heartbeat.json").read_text())["step"] == 20
 
 
 def test_resume_never_trains_anew(finished_copy: Path, start_run: Start) -> None:

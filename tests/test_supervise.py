@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from job import checkpoint
+from job.activity import Activity
 from job.assemble import Trainee, make_trainee
 from job.data.source import read
 from job.data.spec import DatasetSpec
@@ -21,6 +22,7 @@ from job.settings import Settings
 from job.stop import StopFlag
 from job.supervise import supervise, watched
 from job.train import train
+from job.world import ALONE
 
 NEVER = 1e9
 Run = Callable[[Path, StopFlag, float], Trainee]
@@ -84,7 +86,7 @@ def follow(
 
     def judge() -> Tally:
         batches = test.epoch(in_order(test.images))
-        return evaluate(trainee.network, watched(batches, stop, session.world), 10)
+        return evaluate(trainee.network, watched(batches, stop, session.world, Activity(0.0)), 10)
 
     def plan(epoch: int) -> object:
         return plan_epoch(settings.seed, epoch, 640, horizontal_flip=True)
@@ -188,3 +190,14 @@ def test_running_loss_is_logged_every_hundred_batches(
     losses = [event for event in events if event["event"] == "loss"]
     assert [event["images"] for event in losses] == [200, 400, 600]
     assert all(1.5 < event["loss"] < 2.5 for event in losses)
+
+
+def test_batch_that_is_evaluated_is_progress() -> None:
+    """A long evaluation is no stall, and leaves the step where it is."""
+    activity = Activity(300.0)
+    activity.advance(42)
+    activity.moved_at -= 1000.0
+    batch = torch.zeros(1), torch.zeros(1)
+
+    assert list(watched([batch], StopFlag(), ALONE, activity)) == [batch]
+    assert (activity.step, activity.idle_seconds < 500) == (42, True)

@@ -6,7 +6,7 @@ A field `learning_rate` is the variable `JOB_LEARNING_RATE` and the flag `--lear
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     CliPositionalArg,
@@ -137,6 +137,24 @@ class Settings(EnvironmentSettings):
     keep_checkpoints: int = Field(
         2, ge=2, description="newest checkpoints kept; the second is there if the first is torn"
     )
+    lease_seconds: float = Field(
+        30.0,
+        ge=5,
+        allow_inf_nan=False,
+        description="silence of another job on the output folder, in seconds, that ends its claim",
+    )
+    stall_seconds: float = Field(
+        300.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="longest time without progress, in seconds; 0 waits for ever",
+    )
+    max_attempts_without_progress: int = Field(
+        3, ge=0, description="attempts in a row that may leave nothing durable; 0 for any number"
+    )
+    heartbeat_file: Path | None = Field(
+        None, description="one more file for the heartbeat, of the first process of each node"
+    )
     min_accuracy: float | None = Field(
         None, ge=0, le=1, description="quality gate: least test accuracy, as a fraction"
     )
@@ -170,6 +188,13 @@ class Settings(EnvironmentSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before the environment before the recipe; no file is ever read."""
         return init_settings, env_settings, RecipeSource(settings_cls)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_written_down(cls, value: Any) -> Any:
+        if isinstance(value, Path):
+            str(value).encode()  # a name that is no UTF-8 would make metrics.json unreadable
+        return value
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:

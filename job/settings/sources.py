@@ -42,8 +42,10 @@ def load(kind: type[AnySettings], flags: list[str], program: str) -> AnySettings
         faults = [*_faults(kind, error, given), *faults]
     except LibraryError as error:
         faults = [_unreadable(error), *faults]
+    except RecursionError:  # of json, in the one setting that is a list
+        faults = [f"{_variable('pictures')}: allowed is a list in JSON, of paths", *faults]
     if faults:
-        raise SettingsError("\n".join(faults), fix="python -m job --help lists every setting")
+        raise SettingsError("\n".join(faults), fix=f"{program} --help lists every setting")
     settings._origins.update(_origins(settings, given))  # noqa: SLF001  # the one who knows them
     return settings
 
