@@ -19,7 +19,8 @@ NAMES = {"learning-curves.png", "confusion-matrix.png", "per-class.png"}
 HOSTILE_NAMES = ("$\\frac{$ _^", "<script>\n\t&amp;", "\N{PILE OF POO}\u8863" + "x" * 300)
 NO_RESULT = EvaluationRecord(images=0, loss=0, accuracy=0, classes=[], confusion=[])
 HISTORY = [epoch(1), epoch(2)]
-BROKEN_HISTORY = [epoch(1), epoch(2, train_loss=float("nan"), test_loss=float("inf"))]
+NOT_FINITE = {"train_loss": float("nan"), "test_loss": float("inf")}
+BROKEN_HISTORY = [epoch(1), epoch(2).model_copy(update=NOT_FINITE)]
 
 
 def test_every_picture_can_be_opened_at_a_size_for_slides() -> None:

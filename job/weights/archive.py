@@ -24,7 +24,7 @@ def open_whole(data: bytes) -> zipfile.ZipFile:
         raise ValueError(f"it unpacks to {size} bytes, at most {LIMIT_BYTES} are")
     if strange := [member.filename for member in members if member.compress_type not in KINDS]:
         raise ValueError(f"{strange[0]} is packed in a way that torch does not know")
-    # torch itself does not compare the checksums.
+    # All of it, read or not: a file that is damaged anywhere is not the one that was written.
     if (altered := archive.testzip()) is not None:
         raise ValueError(f"{altered} is altered")
     return archive
