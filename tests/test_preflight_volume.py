@@ -48,7 +48,7 @@ def test_volume_that_returns_other_bytes_fails(
     monkeypatch.setattr(Path, "read_bytes", lambda _: b"stale")
     check = _inspect(tmp_path)["output write"]
     assert check.verdict == "fail"
-    assert "reads back differently" in check.seen
+    assert "it reads back as something else than was written" in check.seen
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final, TextIO
+from urllib.error import HTTPError
 
 import structlog
 
@@ -87,6 +88,9 @@ def _download_from_any(urls: list[str], file: DatasetFile, stop: StopFlag) -> by
             return _attended(partial(_download_verified, url, file), stop)
         except DataError as error:
             failures.append(error.seen)
+        except HTTPError as error:
+            failures.append(f"{url}: {error}")
+            error.close()  # it is a response, too, and has a connection
         except (OSError, HTTPException) as error:
             failures.append(f"{url}: {error}")
     raise DataError("\n".join(failures))

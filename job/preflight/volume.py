@@ -88,8 +88,4 @@ def _write(output_dir: Path) -> Finding:
 def _replace(path: Path, data: bytes) -> Finding:
     started = time.perf_counter()
     write_bytes(path, data)
-    seconds = time.perf_counter() - started
-    if path.read_bytes() == data:
-        return judge_write(seconds)
-    remedy = "do not use this volume: it does not return what was written"
-    return Finding("fail", f"{path} reads back differently", remedy)
+    return judge_write(time.perf_counter() - started)
