@@ -164,4 +164,4 @@ lock: venv ## Resolve the dependencies anew; the locks hold hashes and no addres
 
 .PHONY: clean
 clean: ## Remove what was built, but not data/ and output/
-	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
