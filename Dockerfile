@@ -38,7 +38,7 @@ FROM build AS cpu-packages
 ARG TORCH_INDEX_URL=""
 RUN : "${TORCH_INDEX_URL:?the address of an index with the CPU builds of torch}" \
     && awk '/^torch(vision)?==/ {print $1}' /opt/requirements.lock > /opt/torch.txt \
-    && awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|cuda-|nvidia-)/} keep' \
+    && awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|cuda-|nvidia-[^m])/} keep' \
         /opt/requirements.lock > /opt/rest.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/build/bin/pip --python /opt/venv/bin/python install \

@@ -131,7 +131,7 @@ ifdef TORCH_INDEX_URL
 	# The CPU builds have other hashes than the lock, and their own index vouches for them.
 	awk '/^torch(vision)?==/ {print $$1}' requirements-dev.lock >$(VENV)/torch.txt
 	$(PY) -m pip install --no-cache-dir --quiet --no-deps --index-url $(TORCH_INDEX_URL) -r $(VENV)/torch.txt
-	awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|cuda-|nvidia-)/} keep' requirements-dev.lock >$(VENV)/rest.txt
+	awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|cuda-|nvidia-[^m])/} keep' requirements-dev.lock >$(VENV)/rest.txt
 	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r $(VENV)/rest.txt
 else
 	$(PY) -m pip install --no-cache-dir --quiet --require-hashes -r requirements-dev.lock
