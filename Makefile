@@ -72,7 +72,7 @@ image-run: ## Run the image on this machine's GPUs into output/ (GPU_OPTIONS= fo
 	$(ENGINE) run --rm $(GPU_OPTIONS) --user "$$(id -u):0" -v "$(CURDIR)/output:/output" $(IMAGE)
 
 .PHONY: test-image
-test-image: venv ## Build the image and run it under docker and podman (root, 25 GB, ten minutes)
+test-image: venv ## Build the image and run it under docker and podman (root, 23 GB, ten minutes)
 	$(PY) -m pytest tests/image
 
 .PHONY: test-gpu

@@ -1,7 +1,7 @@
 """What the image tests share: one built image, the engines that run it, one finished run.
 
 IMAGE_WORKSHOP=/some/folder keeps the stores there between runs, so that builds come from the cache;
-without it they lie in a temporary folder and go at the end. They take 30 GB, and 20 where they
+without it they lie in a temporary folder and go at the end. They take 30 GB, and 23 where they
 need not last.
 """
 
