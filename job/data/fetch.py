@@ -97,8 +97,7 @@ def _download_from_any(urls: list[str], file: DatasetFile, stop: StopFlag) -> by
 
 
 def _download_verified(url: str, file: DatasetFile) -> bytes:
-    # Packing makes bytes that cannot be packed larger, by less than this.
-    packed = _download(url, limit_bytes=file.size + file.size // 100 + 1024)
+    packed = _download(url, content.packed_limit_bytes(file))
     content.unpack(io.BytesIO(packed), file, origin=url)
     return packed
 
