@@ -12,12 +12,12 @@ from torch import Tensor
 from job import checkpoint, files
 from job.checkpoint import Checkpoint, RunState
 from job.data.split import Batches
-from job.errors import DivergedError
+from job.errors import DivergedError, SettingsError
 from job.evaluate import Tally
 from job.lease import Lease
 from job.record import EpochRecord
 from job.schedule import Schedule
-from job.step import Step
+from job.step import WEIGHTS, Step
 from job.train import START, Position
 from job.world import World
 
@@ -80,7 +80,11 @@ class Session:
         return self.position.batch == len(self.batches)
 
     def resume(self, found: Checkpoint) -> None:
-        """Go on from a checkpoint as if there had been no interruption."""
+        """Go on from a checkpoint as if there had been no interruption.
+
+        Raises `SettingsError` for one of another network.
+        """
+        self._require_same_network(found)
         self.step.load(found.tensors)
         self.position = Position(found.state.epoch, found.state.batch)
         self.epoch_loss = found.state.epoch_loss
@@ -189,6 +193,17 @@ class Session:
             self.epoch_seconds += now - self._counted_until
             self._counted_until = now
 
+    def _require_same_network(self, found: Checkpoint) -> None:
+        own, other = weight_shapes(self.step.state()), weight_shapes(found.tensors)
+        for name in sorted(own.keys() | other.keys()):
+            if own.get(name) != other.get(name):
+                there = other.get(name, "not there")
+                raise SettingsError(
+                    f"{found.folder} is of another network: {name} is {there}",
+                    allowed=f"{name} as this network has it: {own.get(name, 'not there')}",
+                    fix="set JOB_OUTPUT_DIR to another folder, or JOB_RESUME=never",
+                )
+
     def _require_finite(self, finite: bool, what: str) -> None:
         if not finite:
             raise DivergedError(
@@ -198,6 +213,15 @@ class Session:
                 fix="lower JOB_LEARNING_RATE; if this happens on one node only, suspect its GPU",
                 checkpoint=str(self.durable or ""),
             )
+
+
+def weight_shapes(state: dict[str, Tensor]) -> dict[str, list[int]]:
+    """Return the shape of each weight in what a step's `state` returned, by its name."""
+    return {
+        name.removeprefix(WEIGHTS): list(value.shape)
+        for name, value in state.items()
+        if name.startswith(WEIGHTS)
+    }
 
 
 def all_finite(tensors: dict[str, Tensor]) -> bool:

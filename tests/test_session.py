@@ -9,9 +9,10 @@ import torch
 
 from job import checkpoint
 from job.assemble import Trainee, make_trainee
+from job.checkpoint import Checkpoint, RunState
 from job.data.source import read
 from job.data.spec import DatasetSpec
-from job.errors import DivergedError
+from job.errors import DivergedError, SettingsError
 from job.evaluate import Tally
 from job.session import CHECKPOINTS, HISTORY, Session
 from job.settings import Settings
@@ -86,6 +87,22 @@ def test_saved_session_resumes_as_it_was(trainee: Trainee) -> None:
 
     assert (session.position, session.epoch_loss, session.epoch_seconds, session.history) == kept
     assert session.durable == folder
+
+
+@pytest.mark.parametrize("other", [{"weight": [2, 3]}, {}], ids=["another", "none"])
+def test_checkpoint_of_another_network_is_refused(
+    trainee: Trainee, other: dict[str, list[int]]
+) -> None:
+    """What is whole and does not fit is no bug: it is told which weight, and the weights stay."""
+    tensors = {f"model.{name}": torch.zeros(shape) for name, shape in other.items()}
+    before = {name: value.clone() for name, value in trainee.session.step.state().items()}
+    state = RunState(epoch=0, batch=1, epoch_loss=0, epoch_seconds=0, history=[], settings={})
+
+    with pytest.raises(SettingsError, match=r"step-1 is of another network: linear.* is not there"):
+        trainee.session.resume(Checkpoint(Path("step-1"), 1, state, tensors))
+
+    after = trainee.session.step.state()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_history_file_has_one_line_for_each_epoch_of_the_checkpoint(trainee: Trainee) -> None:

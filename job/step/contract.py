@@ -6,7 +6,7 @@ log or stop there; how many batches lie between two yields is its own affair.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from job.data.split import Batch
 from job.schedule import Schedule
 
 Precision = Literal["fp32", "tf32", "bf16"]
+
+WEIGHTS: Final = "model."
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ class Step(Protocol):
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that the next step depends on, by name; the tensors are not copies."""
+        """Return all that the next step depends on, by name; the tensors are not copies.
+
+        Names of the model's own state_dict stand behind `WEIGHTS`.
+        """
         ...
 
     def load(self, state: dict[str, Tensor]) -> None:

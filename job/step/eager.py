@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from job.data.split import Batch
 from job.seeds import Purpose, derive
-from job.step.contract import LossSum, Precision, Update
+from job.step.contract import WEIGHTS, LossSum, Precision, Update
 
 
 class EagerStep:
@@ -86,13 +86,13 @@ class EagerStep:
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state_dict as `model.<name>`; the tensors are the model's own."""
-    return {f"model.{name}": value for name, value in model.state_dict().items()}
+    """Return the state_dict, each name behind `WEIGHTS`; the tensors are the model's own."""
+    return {f"{WEIGHTS}{name}": value for name, value in model.state_dict().items()}
 
 
 def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Copy what `weights_of` returned into the model."""
-    model.load_state_dict(_below("model.", state))
+    model.load_state_dict(_below(WEIGHTS, state))
 
 
 def make_optimizer(model: nn.Module, update: Update) -> torch.optim.Optimizer:
