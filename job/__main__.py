@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 
+from job import logs
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 
@@ -22,11 +23,17 @@ def main() -> int:
 
 def leave(code: int) -> None:
     """End the process at once: all is durable, and unloading torch takes most of a second."""
-    with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
+    with contextlib.suppress(OSError):  # whoever reads it has seen enough, or was told
         sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Be the program, in a process of its own."""
+    logs.outlive_readers()
     leave(main())
+
+
+if __name__ == "__main__":
+    start()

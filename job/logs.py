@@ -7,9 +7,13 @@ structlog is imported when it is configured and not before: it takes a tenth of 
 # ruff: noqa: PLC0415  # see above
 
 import contextlib
+import io
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING, Final, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
+
+from job.errors import OutputError
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
@@ -23,6 +27,29 @@ LEVELS: Final[dict[LogLevel, int]] = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+
+class _Unheard(io.FileIO):
+    """A stream that loses what nobody takes: its reader is gone, its disk is full."""
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            if (written := super().write(data)) is not None:  # it is where waiting was forbidden
+                return written
+        return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let a log that cannot be written cost words, and no training; call it before all else."""
+    for descriptor in range(3):
+        with contextlib.suppress(OSError):
+            os.fstat(descriptor)
+            continue
+        # Else the next file to be opened would be the log's.
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    unheard = io.BufferedWriter(_Unheard(2, "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(unheard, errors="backslashreplace", line_buffering=True)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  # it is one
 
 
 def configure(log_format: LogFormat, level: LogLevel) -> None:
@@ -44,9 +71,20 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
 
 
 def answer(text: str) -> None:
-    """Write what a command was asked for to standard output; nobody has to read to its end."""
-    with contextlib.suppress(BrokenPipeError):
+    """Write what a command was asked for to standard output; nobody has to read to its end.
+
+    Raises `OutputError` if it is a file and cannot be written.
+    """
+    try:
         sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return
+    except OSError as error:
+        raise OutputError(
+            f"cannot write standard output: {error.strerror}",
+            fix="free some space, or let the output go elsewhere",
+        ) from error
 
 
 def is_console(log_format: LogFormat) -> bool:

@@ -5,13 +5,14 @@ from pathlib import Path
 import structlog
 
 from job import logs
+from job.errors import OutputError
 from job.record import RunRecord
 
 
 def tell(record: RunRecord, output_dir: Path, *, for_people: bool) -> None:
     """Sum a finished run up, as lines on a terminal or as an event of the log."""
     if for_people:
-        logs.answer(text(record, output_dir))
+        _tell_people(text(record, output_dir))
         return
     structlog.get_logger().info(
         "finished",
@@ -20,6 +21,13 @@ def tell(record: RunRecord, output_dir: Path, *, for_people: bool) -> None:
         seconds=round(record.timings.total, 2),
         output=str(output_dir),
     )
+
+
+def _tell_people(told: str) -> None:
+    try:
+        logs.answer(told)
+    except OutputError as error:  # the results are where they belong, and that is what counts
+        structlog.get_logger().warning("summary not told", reason=error.seen)
 
 
 def text(record: RunRecord, output_dir: Path) -> str:

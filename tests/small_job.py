@@ -28,4 +28,7 @@ def run_small_job() -> int:
 
 
 if __name__ == "__main__":
+    from job.logs import outlive_readers
+
+    outlive_readers()
     sys.exit(run_small_job())

@@ -1,11 +1,17 @@
 """The program: `train` catches the stop signals early, the other commands end at once."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+import pytest
+
+from conftest import small_job_command
+from job.data.spec import DatasetSpec
 
 # The import of the module named first sends the signal, as if it came from outside at that moment.
 SIGNAL_AT_IMPORT: Final = """
@@ -53,6 +59,35 @@ def test_process_ends_at_once_with_all_that_it_has_said() -> None:
     )
 
     assert (done.returncode, done.stdout) == (75, "said")
+
+
+@pytest.mark.parametrize(
+    "streams",
+    ["2> >(head -1)", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"],
+    ids=["reader is gone", "disk is full", "closed"],
+)
+def test_log_that_nobody_takes_costs_no_training(
+    small_data: tuple[Path, DatasetSpec], tmp_path: Path, streams: str
+) -> None:
+    """Words are lost, and nothing else: the results are there, and the code says so."""
+    command = f"{shlex.join(small_job_command(small_data))} --log-format=console {streams}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False, timeout=120
+    )
+
+    assert done.returncode == 0
+    assert (tmp_path / "output" / "metrics.json").exists()
+
+
+def test_answer_that_cannot_be_written_is_an_error() -> None:
+    """`python -m job schema >file` on a full disk says so, with the code of a volume."""
+    command = f"{sys.executable} -m job schema >/dev/full"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 73
+    assert "cannot write standard output: No space left on device" in done.stderr
 
 
 def test_reader_who_has_seen_enough_is_no_error() -> None:
