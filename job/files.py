@@ -38,7 +38,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises `OutputError` that names the path and the cause; `path` is then a whole file all the
     same, as a rule the old one: the new one if its name could not be made durable.
     """
-    _insist("write", path, lambda: _replace(path, data))
+    insist("write", path, lambda: _replace(path, data))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -67,34 +67,51 @@ def read_bytes(path: Path, limit_bytes: int) -> bytes | None:
 
     Raises `OutputError` if the volume does not give it.
     """
-    return _insist("read", path, lambda: _read_meant(path, limit_bytes))
+    return insist("read", path, lambda: _read_meant(path, limit_bytes))
 
 
 def names_in(folder: Path) -> list[str]:
     """Return the names in `folder`, none if it is absent; raise `OutputError` if it is shut."""
-    return _insist("read", folder, lambda: _list(folder))
+    return insist("read", folder, lambda: _list(folder))
 
 
 def make_folder(path: Path) -> None:
     """Create `path` and its parents, durably; an existing folder is fine."""
-    missing = _insist("write", path, lambda: [each for each in _upwards(path) if not each.exists()])
-    _insist("write", path, lambda: _make(path, missing))
+    missing = insist("write", path, lambda: [each for each in _upwards(path) if not each.exists()])
+    insist("write", path, lambda: _make(path, missing))
 
 
 def remove_folder(path: Path) -> None:
     """Remove `path` and all below it; one that is gone already is fine."""
-    _insist("remove", path, lambda: _remove(path))
+    insist("remove", path, lambda: _remove(path))
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed writers left behind; nobody else may be writing below `folder`."""
-    for leftover in _insist("read", folder, lambda: [*folder.rglob(f".*{TEMPORARY_SUFFIX}")]):
+    for leftover in insist("read", folder, lambda: [*folder.rglob(f".*{TEMPORARY_SUFFIX}")]):
         remove_file(leftover)
 
 
 def remove_file(path: Path) -> None:
     """Remove `path`; one that is gone already is fine."""
-    _insist("remove", path, lambda: path.unlink(missing_ok=True))
+    insist("remove", path, lambda: path.unlink(missing_ok=True))
+
+
+def insist(verb: str, path: Path, act: Callable[[], T]) -> T:
+    """Return what `act` returns, trying again after errors that pass.
+
+    Raises `OutputError` that names the path and the cause of an error that stays.
+    """
+    pauses = iter(PAUSES_SECONDS)
+    while True:
+        try:
+            return act()
+        except OSError as error:
+            pause = next(pauses, None)
+            if pause is None or error.errno not in PASSING_ERRORS:
+                raise _refusal(verb, path, error) from error
+            _tell(verb, path, error)
+            time.sleep(pause)
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -175,20 +192,6 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _insist(verb: str, path: Path, act: Callable[[], T]) -> T:
-    """Return what `act` returns, trying again after errors that pass."""
-    pauses = iter(PAUSES_SECONDS)
-    while True:
-        try:
-            return act()
-        except OSError as error:
-            pause = next(pauses, None)
-            if pause is None or error.errno not in PASSING_ERRORS:
-                raise _refusal(verb, path, error) from error
-            _tell(verb, path, error)
-            time.sleep(pause)
 
 
 def _refusal(verb: str, path: Path, error: OSError) -> OutputError:

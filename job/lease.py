@@ -15,6 +15,7 @@ to remove it is the first thing that a successor does.
 import contextlib
 import os
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -62,23 +63,18 @@ def acquire(output_dir: Path, silence_seconds: float, stop: StopFlag) -> Lease:
     if a stop is asked for meanwhile.
     """
     folder = output_dir / FOLDER
-    while (lease := _try_once(folder, silence_seconds, stop)) is None:
+    take = partial(_try_once, folder, silence_seconds, stop)
+    while True:
+        files.make_folder(folder)
+        if (lease := files.insist("take a lease in", folder, take)) is not None:
+            return lease
         time.sleep(LOOK_SECONDS)  # another one was faster
-    return lease
 
 
 def _try_once(folder: Path, silence_seconds: float, stop: StopFlag) -> Lease | None:
-    files.make_folder(folder)
-    try:
-        newest = _newest(folder)
-        _await_vacancy(_path(folder, newest), silence_seconds, stop)
-        return _claim(folder, newest + 1, stop)
-    except OSError as error:
-        raise OutputError(
-            f"cannot take a lease in {folder}: {error.strerror or error}",
-            allowed="a folder on a volume that is mounted, writable and not full",
-            fix="mount a writable volume, or set JOB_OUTPUT_DIR to another folder",
-        ) from error
+    newest = _newest(folder)
+    _await_vacancy(_path(folder, newest), silence_seconds, stop)
+    return _claim(folder, newest + 1, stop)
 
 
 class _Held(Lease):
@@ -101,10 +97,9 @@ class _Held(Lease):
     def require(self) -> None:
         """Look at the file: the successor has removed it, and nobody else is given its name."""
         if not self._is_ours():
-            folder = self._path.parent
-            owner = look(_path(folder, _newest(folder))).holder
+            output_dir = self._path.parent.parent
             raise OutputError(
-                f"{folder.parent} was taken over by {owner or 'another job'}",
+                f"{output_dir} was taken over by {self._successor() or 'another job'}",
                 allowed="an owner that gives a sign of life within JOB_LEASE_SECONDS",
                 fix="nothing, if that job is to go on; this one was suspended, or its volume",
             )
@@ -122,11 +117,19 @@ class _Held(Lease):
             except OutputError as failure:  # the next one finds that this process is dead, or waits
                 log.warning("lease not released", reason=failure.seen)
         if self._lock is not None:
-            os.close(self._lock)
+            with contextlib.suppress(OSError):  # the kernel lets go of it whatever it answers
+                os.close(self._lock)
+
+    def _successor(self) -> Holder | None:
+        folder = self._path.parent
+        with contextlib.suppress(OSError, OutputError):  # the folder may be gone as well
+            return look(_path(folder, _newest(folder))).holder
+        return None
 
     def _is_ours(self) -> bool:
         try:
-            return look(self._path).content == self._holder.content
+            # Twice, because a server that restarts may say once that a file is gone.
+            return any(look(self._path).content == self._holder.content for _ in range(2))
         except OSError:  # of a volume that cannot be read, the write that follows will tell
             return True
 
@@ -194,4 +197,5 @@ def _remove_others(folder: Path, own: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.json") if path.stem.isdecimal()]
+    paths = (folder / name for name in files.names_in(folder) if name.endswith(".json"))
+    return [path for path in paths if path.stem.isdecimal()]

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from generations import Save, found_in, perform
-from job import checkpoint, files
+from job import checkpoint, files, lease
 from job.__main__ import leave, main
 from job.errors import JobError
 from job.session import CHECKPOINTS
+from job.stop import StopFlag
 
 SECOND_LAYER: Final = (512, 512)
 
@@ -76,5 +77,12 @@ def find(output: str) -> None:
     sys.stdout.write(f"generation {found_in(Path(output))}\n")
 
 
+def own(output: str) -> None:
+    """What an attempt does before it writes: become the owner of a folder, and let it go."""
+    with lease.acquire(Path(output), silence_seconds=0.5, stop=StopFlag()) as held:
+        held.require()
+        sys.stdout.write("owner\n")
+
+
 JOBS: Final[dict[str, Callable[[list[str]], int]]] = {"job": train, "spoiled job": train_spoiled}
-PROGRAMS: Final[dict[str, Callable[..., None]]] = {"find": find, "save": save}
+PROGRAMS: Final[dict[str, Callable[..., None]]] = {"find": find, "own": own, "save": save}
