@@ -298,7 +298,9 @@ def test_diverged_run_keeps_its_last_good_checkpoint(tmp_path: Path, start_run: 
     assert caught.value.checkpoint == ""
     assert not (output / "metrics.json").exists()
     assert checkpoint.latest(output / CHECKPOINTS) is None
-    assert attempts_in(output)[-1]["exit_code"] == ExitCode.DIVERGED
+    attempt = attempts_in(output)[-1]
+    assert attempt["exit_code"] == ExitCode.DIVERGED
+    assert attempt["reached_step"] == attempt["lost_steps"] > 0
 
 
 def test_missing_data_end_in_a_data_error(
