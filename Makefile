@@ -17,8 +17,9 @@ BUILD = DOCKER_BUILDKIT=1 $(ENGINE) build $(IMAGE_OPTIONS) \
 
 TORTURE_SECONDS ?= 7200
 FUZZ_SECONDS ?= 300
-# In no lock, because it has wheels for few platforms.
+# In no lock: the first has wheels for few platforms, and both are for their own targets alone.
 ATHERIS := "atheris>=3"
+COSMIC_RAY := "cosmic-ray>=8.4"
 SBOM ?= build/sbom.json
 
 .DEFAULT_GOAL := help
@@ -99,6 +100,16 @@ torture: venv data ## Run the proofs of tests/crash and tests/hostile at their f
 fuzz: venv ## Fuzz every loader with atheris (FUZZ_SECONDS=... for each)
 	$(PY) -m pip install --no-cache-dir --quiet $(ATHERIS)
 	$(PY) tests/hostile/fuzz.py $(FUZZ_SECONDS)
+
+# In a copy, because it edits the sources; at most one mutant in ten may survive.
+.PHONY: mutants
+mutants: venv ## Mutate files, checkpoint and errors in a copy, and see their tests fail (an hour)
+	$(PY) -m pip install --no-cache-dir --quiet $(COSMIC_RAY)
+	rm -rf build/mutants && git clone --quiet . build/mutants
+	cd build/mutants && ../../$(VENV)/bin/cosmic-ray init tests/mutants.toml mutants.sqlite \
+		&& ../../$(VENV)/bin/cosmic-ray exec tests/mutants.toml mutants.sqlite \
+		&& ../../$(VENV)/bin/cr-report mutants.sqlite | tail -n 3 \
+		&& ../../$(VENV)/bin/cr-rate --fail-over 10 mutants.sqlite
 
 .PHONY: sbom
 sbom: venv ## Write what the image has as CycloneDX, from the lock, into build/
