@@ -156,7 +156,23 @@ def test_sealed_manifest_of_another_schema_is_passed_over(tmp_path: Path) -> Non
     """A digest that fits does not make a manifest of a later version readable."""
     reseal(save(tmp_path), schema_version=2)
 
-    assert checkpoint.latest(tmp_path) is None
+    with structlog.testing.capture_logs() as events:
+        assert checkpoint.latest(tmp_path) is None
+    assert [event["reason"] for event in events] == ["1 validation error for _Manifest"]
+
+
+def test_order_of_a_manifest_says_nothing(tmp_path: Path) -> None:
+    """Another writer of JSON may sort its keys."""
+    folder = save(tmp_path)
+    before = checkpoint.latest(tmp_path)
+    manifest = json.loads(manifest_of(folder).read_text())
+    manifest_of(folder).write_text(json.dumps(manifest, sort_keys=True))
+
+    after = checkpoint.latest(tmp_path)
+
+    assert before is not None
+    assert after is not None
+    assert after.state == before.state
 
 
 def test_saving_twice_at_one_step_replaces_the_state(tmp_path: Path) -> None:

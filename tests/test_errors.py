@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from job.errors import (
+    HOPELESS,
     POLICIES,
     DataError,
     DivergedError,
@@ -55,6 +56,11 @@ def _family(kind: type[JobError]) -> Iterator[type[JobError]]:
     yield kind
     for child in kind.__subclasses__():
         yield from _family(child)
+
+
+def test_hopeless_is_what_fails_the_job() -> None:
+    """What Kubernetes does not count is what no further attempt mends."""
+    assert {code for code, (does, _) in CONTRACT.items() if does == "FailJob"} == HOPELESS
 
 
 def test_table_of_exit_codes_is_the_contract() -> None:
