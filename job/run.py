@@ -207,7 +207,8 @@ def _deliver(
     draft = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     with stopwatch.phase("artifacts"):
-        written += [*report.write(draft, fitness.as_json(), output), output / HISTORY]
+        pages = report.write(draft, fitness.as_json(), output, dataset.test_images)
+        written += [*pages, output / HISTORY]
     record = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     artifacts.write_record(record, output)

@@ -230,3 +230,15 @@ class PredictSettings(EnvironmentSettings):
         if bool(self.pictures) == (self.test_image is not None):
             raise ValueError("give picture files or --test-image N, one of the two")
         return self
+
+
+class ReportSettings(EnvironmentSettings):
+    """What `report` is told: which run, and where to write."""
+
+    folder: CliPositionalArg[Path | None] = Field(
+        None, description="folder of the run; JOB_OUTPUT_DIR where it is not given"
+    )
+    output_dir: Path = Field(Path("output"), description="folder that takes the results")
+    to: Path | None = Field(
+        None, description="another folder for report.html and plots/, instead of the run's own"
+    )
