@@ -287,7 +287,8 @@ def test_surest_mistakes_are_shown_with_what_they_are_and_were_called(outline: O
     ]
     assert all(str(image["src"]).startswith("data:image/png;base64,") for image in images)
     assert _contains(
-        outline.texts, ["Coat", "called Shirt", "99.87\N{NO-BREAK SPACE}% sure, no. 4"]
+        outline.texts,
+        ["Coat", "called Shirt", "99.87\N{NO-BREAK SPACE}% sure, no.\N{NO-BREAK SPACE}4"],
     )
 
 
