@@ -134,7 +134,7 @@ def _lines(path: Path, kind: type[Line]) -> tuple[list[Line], Notes]:
     parsed = [_parse(line, kind) for line in lines]
     found = [line for line in parsed if line is not None]
     torn = len(parsed) - len(found)
-    return found, (f"{path.name} has lines that cannot be read, {torn} of them",) if torn else ()
+    return found, (f"lines of {path.name} that cannot be read: {torn}",) if torn else ()
 
 
 def _parse(line: str, kind: type[Line]) -> Line | None:

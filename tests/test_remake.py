@@ -83,8 +83,8 @@ def test_ledger_tells_how_the_last_attempt_ended(run_dir: Path, dataset: Dataset
 @pytest.mark.parametrize(
     ("facts", "ending"),
     [
-        ({"exit_code": 75, "ended": "SIGTERM"}, Ending("interrupted (75)", "warn")),
-        ({"exit_code": 82, "ended": "no progress"}, Ending("stalled (82)", "fail")),
+        ({"exit_code": 75, "ended": "SIGTERM"}, Ending("interrupted", "warn")),
+        ({"exit_code": 82, "ended": "no progress"}, Ending("stalled", "fail")),
         ({}, KILLED),
     ],
 )
@@ -117,8 +117,8 @@ def test_torn_lines_cost_a_note_and_themselves(tmp_path: Path) -> None:
 
     assert (content.history, content.attempts) == ([epoch(1)], [attempt()])
     assert content.notes == (
-        "metrics.jsonl has lines that cannot be read, 1 of them",
-        "attempts.jsonl has lines that cannot be read, 1 of them",
+        "lines of metrics.jsonl that cannot be read: 1",
+        "lines of attempts.jsonl that cannot be read: 1",
     )
 
 

@@ -68,9 +68,9 @@ def test_run_without_settings_or_evaluation_has_finished() -> None:
     ("code", "ending"),
     [
         (0, FINISHED),
-        (75, Ending("interrupted (75)", "warn")),
-        (83, Ending("no progress (83)", "fail")),
-        (137, Ending("ended (137)", "fail")),
+        (75, Ending("interrupted", "warn")),
+        (83, Ending("no progress", "fail")),
+        (137, Ending("ended with 137", "fail")),
     ],
 )
 def test_exit_codes_are_endings_in_words(code: int, ending: Ending) -> None:

@@ -338,7 +338,7 @@ def test_run_that_did_not_finish_has_its_page() -> None:
     content = Content(KILLED, history=[epoch(1), epoch(2)], notes=("the ledger is torn",))
     outline = Outline(render(content))
 
-    assert title(content) == "Training run: killed, 75.0\N{NO-BREAK SPACE}% after epoch 2"
+    assert title(content) == "Training run: killed, 75.0\N{NO-BREAK SPACE}% accuracy after epoch 2"
     assert _contains(outline.texts, ["Accuracy so far", "75.00\N{NO-BREAK SPACE}%"])
     assert "The ledger is torn." in outline.texts
     assert outline.count("svg") == 3

@@ -122,8 +122,9 @@ def ending_of_code(code: int) -> Ending:
     """How an attempt ended by its exit code, as `job.errors` names it."""
     if code == ExitCode.FINISHED:
         return FINISHED
-    name = ExitCode(code).name.lower().replace("_", " ") if code in set(ExitCode) else "ended"
-    return Ending(f"{name} ({code})", "warn" if code == ExitCode.INTERRUPTED else "fail")
+    known = code in set(ExitCode)
+    words = ExitCode(code).name.lower().replace("_", " ") if known else f"ended with {code}"
+    return Ending(words, "warn" if code == ExitCode.INTERRUPTED else "fail")
 
 
 def draw_mistakes(mistakes: list[MistakeRecord], test_images: Pixels | None) -> dict[int, str]:

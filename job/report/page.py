@@ -76,7 +76,7 @@ def title(content: Content) -> str:
     if not content.history:
         return f"{name}: {content.ending.words}, no epoch done"
     last = content.history[-1]
-    reached = f"{percent(last.test_accuracy)} after epoch {last.epoch}"
+    reached = f"{percent(last.test_accuracy)} accuracy after epoch {last.epoch}"
     return f"{name}: {content.ending.words}, {reached}"
 
 
