@@ -76,6 +76,16 @@ image-run: ## Run the image on this machine's GPUs into output/ (GPU_OPTIONS= fo
 test-image: venv ## Build the image and run it under docker and podman (root, 23 GB, ten minutes)
 	$(PY) -m pytest tests/image
 
+.PHONY: test-browser
+test-browser: venv ## Open the report in a headless Chromium (Debian's chromium, two minutes)
+	$(PY) -m pytest tests/browser
+
+.PHONY: screenshots
+screenshots: venv data ## Make the pictures of docs/images/ anew, of a run of eight epochs
+	$(PY) -m job --recipe accurate --epochs 8 --output-dir build/pictured
+	$(PY) -m job report build/pictured
+	$(PY) tests/browser/screenshots.py build/pictured/report.html report docs/images
+
 .PHONY: test-gpu
 test-gpu: venv ## Run what needs a GPU that torch can use (it fails without one)
 	$(PY) -m pytest tests/gpu

@@ -16,9 +16,9 @@ from torch import Tensor
 from job import files, weights
 from job.errors import OutputError
 from job.model import NeuralNetwork
-from job.record import ArtifactRecord, RunRecord
+from job.record import RECORD_FILE, ArtifactRecord, RunRecord
 
-RECORD: Final = "metrics.json"
+RECORD: Final = RECORD_FILE
 LIMIT_RECORD_BYTES: Final = 2**24  # some ten thousand epochs
 # torch.export may order the same sums in another way than the module does.
 PROGRAM_TOLERANCE: Final = 1e-5

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from job import logs, termination
 from job.errors import ExitCode, JobError, UsageError
-from job.settings import PredictSettings, Settings, load
+from job.settings import PredictSettings, ReportSettings, Settings, load
 from job.settings.threads import keep_threads_within_quota, let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
@@ -116,6 +116,14 @@ def _predict(flags: list[str]) -> ExitCode:
     return ExitCode.FINISHED
 
 
+def _remake(flags: list[str]) -> ExitCode:
+    settings = load(ReportSettings, flags, f"{PROGRAM} report")
+    from job import remake
+
+    logs.answer(remake.answer(settings))
+    return ExitCode.FINISHED
+
+
 def _explain(flags: list[str]) -> ExitCode:
     from job import explain
 
@@ -160,6 +168,7 @@ COMMANDS: Final[dict[str, Callable[[list[str]], ExitCode]]] = {
     "preflight": _preflight,
     "health": _health,
     "predict": _predict,
+    "report": _remake,
     "explain": _explain,
     "schema": _schema,
 }

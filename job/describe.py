@@ -27,6 +27,8 @@ from job.record import (
     EpochRecord,
     EvaluationRecord,
     GoodputRecord,
+    GpuUseRecord,
+    MistakeRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -46,6 +48,8 @@ class Facts:
     dataset: Dataset
     trainee: Trainee
     tally: Tally
+    mistakes: Sequence[MistakeRecord] = ()
+    gpu_use: GpuUseRecord | None = None
 
 
 def record(
@@ -66,13 +70,14 @@ def record(
         dataset=dataset(facts.dataset),
         parameters=count_parameters(facts.trainee.network),
         history=history,
-        evaluation=evaluation(facts.tally, facts.dataset.spec.classes),
+        evaluation=evaluation(facts.tally, facts.dataset.spec.classes, facts.mistakes),
         timings=timings(stopwatch, training, sum(result.test_seconds for result in history)),
         images_per_second=round(len(history) * facts.trainee.session.batches.images / training, 1),
         peak_memory_bytes=peak_memory(torch.device(facts.fitness.device)),
         artifacts=artifacts,
         attempts=attempts,
         goodput=goodput(history, attempts, stopwatch.total),
+        gpu_use=facts.gpu_use,
     )
 
 
@@ -147,7 +152,9 @@ def dataset(read: Dataset) -> DatasetRecord:
     )
 
 
-def evaluation(tally: Tally, class_names: Iterable[str]) -> EvaluationRecord:
+def evaluation(
+    tally: Tally, class_names: Iterable[str], mistakes: Sequence[MistakeRecord] = ()
+) -> EvaluationRecord:
     """The tally's sums as the ratios that people read."""
     rows = zip(
         class_names, tally.precision, tally.recall, tally.f1, tally.confusion.sum(1), strict=True
@@ -161,6 +168,7 @@ def evaluation(tally: Tally, class_names: Iterable[str]) -> EvaluationRecord:
             for name, precision, recall, f1, images in rows
         ],
         confusion=tally.confusion.tolist(),
+        confident_mistakes=list(mistakes),
     )
 
 

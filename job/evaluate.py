@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from job.data.split import Batch
 from job.layers import forward_of
+from job.record import MistakeRecord
 from job.world import World
 
 
@@ -68,6 +69,38 @@ def evaluate(model: nn.Module, batches: Iterable[Batch], classes: int) -> Tally:
         for images, targets in batches:
             tally = tally.merge(_tally(forward(images), targets, classes))
     return tally
+
+
+def confident_mistakes(
+    model: nn.Module, batches: Iterable[Batch], most: int
+) -> list[MistakeRecord]:
+    """The `most` images of (images, labels) that `model` is surest of and wrong about.
+
+    The surest comes first, of two alike the earlier one. Images count in the order of `batches`.
+    """
+    model.eval()
+    forward = forward_of(model)
+    found: list[MistakeRecord] = []
+    first = 0
+    with torch.inference_mode():
+        for images, labels in batches:
+            found += _mistakes(forward(images), labels, first, most)
+            found = sorted(found, key=lambda mistake: -mistake.probability)[:most]
+            first += len(labels)
+    return found
+
+
+def _mistakes(logits: Tensor, labels: Tensor, first: int, most: int) -> list[MistakeRecord]:
+    probabilities, predicted = logits.float().softmax(1).max(1)
+    wrong = (predicted != labels).nonzero().squeeze(1)
+    surest = probabilities[wrong].sort(descending=True, stable=True).indices[:most]
+    wrong = wrong[surest]
+    probability = probabilities[wrong].clamp(max=1)  # a rounded sum may leave a little more
+    columns = (wrong + first, labels[wrong], predicted[wrong], probability)
+    return [
+        MistakeRecord(index=index, true=true, predicted=guess, probability=sure)
+        for index, true, guess, sure in zip(*(c.tolist() for c in columns), strict=True)
+    ]
 
 
 def merge_all(tally: Tally, world: World) -> Tally:

@@ -5,9 +5,12 @@ means over samples; the quickstart prints the mean over batches, which differs i
 because its last batch is smaller.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+RECORD_FILE: Final = "metrics.json"
+HISTORY_FILE: Final = "metrics.jsonl"
 
 
 class _Record(BaseModel):
@@ -68,6 +71,15 @@ class ClassRecord(_Record):
     images: int
 
 
+class MistakeRecord(_Record):
+    """An image of the test set that was taken for something else; classes by their number."""
+
+    index: int = Field(ge=0, description="of the image, in the order of the test set")
+    true: int = Field(ge=0)
+    predicted: int = Field(ge=0)
+    probability: float = Field(ge=0, le=1, description="softmax of the predicted class")
+
+
 class EvaluationRecord(_Record):
     """The final weights against the whole test set."""
 
@@ -76,6 +88,9 @@ class EvaluationRecord(_Record):
     accuracy: float
     classes: list[ClassRecord]
     confusion: list[list[int]] = Field(description="row: true class, column: predicted class")
+    confident_mistakes: list[MistakeRecord] | None = Field(
+        default=None, description="the surest ones first; None in records of old"
+    )
 
 
 class TimingsRecord(_Record):
@@ -134,6 +149,29 @@ class GoodputRecord(_Record):
     lost_steps: int = Field(description="that were done and had to be done again, as far as known")
 
 
+class GpuSampleRecord(_Record):
+    """What NVML said of the GPU at one moment, None for what it does not tell.
+
+    In a long run a sample stands for several: means, and every reason of throttling among them.
+    """
+
+    seconds: float = Field(description="since the start of the process")
+    utilisation: float | None = Field(description="share of time in which it was at work")
+    memory_bytes: float | None = Field(description="used, by all processes")
+    watts: float | None
+    sm_clock: float | None = Field(description="MHz")
+    memory_clock: float | None = Field(description="MHz")
+    celsius: float | None
+    throttling: list[str] = Field(description="what held the clocks down, in words")
+
+
+class GpuUseRecord(_Record):
+    """The GPU of rank 0 over the attempt that finished."""
+
+    gpu: str = Field(description="its name, as NVML has it")
+    samples: list[GpuSampleRecord]
+
+
 class RunRecord(_Record):
     """All that a finished run leaves to be read by programs."""
 
@@ -153,3 +191,6 @@ class RunRecord(_Record):
     artifacts: dict[str, ArtifactRecord]
     attempts: list[AttemptRecord]
     goodput: GoodputRecord | None = Field(default=None, description="None in records of old")
+    gpu_use: GpuUseRecord | None = Field(
+        default=None, description="None without a GPU, without NVML, and in records of old"
+    )

@@ -16,17 +16,17 @@ import torch
 from job import artifacts, describe, earlier, report, tenure
 from job.acceptance import inspect_node
 from job.activity import Activity
-from job.assemble import Trainee, make_trainee
+from job.assemble import EVALUATION_BATCH_SIZE, Trainee, make_trainee
 from job.data.ahead import ReadAhead
 from job.data.source import Dataset
 from job.data.spec import FASHION_MNIST
-from job.data.split import in_order, plan_epoch
+from job.data.split import ResidentBatches, Split, in_order, plan_epoch
 from job.errors import InterruptedRunError, QualityError
-from job.evaluate import Tally, evaluate, merge_all
+from job.evaluate import Tally, confident_mistakes, evaluate, merge_all
 from job.handover import hand_over
 from job.preflight.result import Preflight
 from job.progress import bar, is_wanted
-from job.record import RunRecord
+from job.record import MistakeRecord, RunRecord
 from job.session import HISTORY, Session
 from job.settings import Settings
 from job.step import require_supported
@@ -38,6 +38,7 @@ from job.train import train
 from job.world import ALONE, Placement, World, join
 
 COMPARED_IMAGES: Final = 64
+MISTAKES_SHOWN: Final = 12
 
 log = structlog.get_logger()
 
@@ -89,6 +90,8 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
     held, activity = attempt.tenure, attempt.activity
     fitness = _check_node(attempt)
     device = _device(fitness, attempt.place)
+    if device.type == "cuda" and attempt.place.is_main:
+        held.gpu_use.begin(torch.cuda.get_device_properties(device))
     activity.enter("meeting")
     with join(attempt.place, device, attempt.stop, leave=held.leave) as world:
         refuse_if_stopped(attempt.stop, world)
@@ -198,15 +201,26 @@ def _deliver(
     with stopwatch.phase("artifacts"):
         images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
         written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
-    facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
+        mistakes = _mistakes(trainee, dataset)
+    gpu_use = attempt.tenure.gpu_use.record()
+    facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally, mistakes, gpu_use)
     draft = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     with stopwatch.phase("artifacts"):
-        written += [*report.write(draft, fitness.as_json(), output), output / HISTORY]
+        pages = report.write(draft, fitness.as_json(), output, dataset.test_images)
+        written += [*pages, output / HISTORY]
     record = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     artifacts.write_record(record, output)
     return record
+
+
+def _mistakes(trainee: Trainee, dataset: Dataset) -> list[MistakeRecord]:
+    """Of the whole test set, of which `trainee.test` may be one rank's share."""
+    device = next(trainee.network.parameters()).device
+    split = Split.on(device, dataset.test_images, dataset.test_labels)
+    whole = ResidentBatches(split, EVALUATION_BATCH_SIZE)
+    return confident_mistakes(trainee.network, whole.epoch(in_order(len(split))), MISTAKES_SHOWN)
 
 
 def _require_quality(record: RunRecord, min_accuracy: float | None) -> None:

@@ -15,13 +15,13 @@ from job.data.split import Batches
 from job.errors import DivergedError, SettingsError
 from job.evaluate import Tally
 from job.lease import Lease
-from job.record import EpochRecord
+from job.record import HISTORY_FILE, EpochRecord
 from job.schedule import Schedule
 from job.step import WEIGHTS, Step
 from job.train import START, Position
 from job.world import World
 
-HISTORY: Final = "metrics.jsonl"
+HISTORY: Final = HISTORY_FILE
 CHECKPOINTS: Final = "checkpoints"
 
 

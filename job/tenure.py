@@ -1,7 +1,8 @@
 """What an attempt has for as long as the output folder is its own, begun and ended together.
 
 First the lease, so that nobody else writes; then the ledger's line; then the heartbeat, which keeps
-the lease, and the watchdog. However the attempt ends, the ledger says so before the lease goes.
+the lease, the watchdog, and the samples of the GPU where one is used. However the attempt ends, the
+ledger says so before the lease goes.
 """
 
 import platform
@@ -18,6 +19,7 @@ from job import earlier, files, heartbeat
 from job.activity import Activity
 from job.attempts import Ledger
 from job.errors import ExitCode, JobError, OutputError
+from job.gpu_use import GpuUse
 from job.heartbeat import Heartbeat
 from job.lease import Lease, acquire
 from job.settings import Settings
@@ -41,6 +43,7 @@ class Tenure:
     lease: Lease
     ledger: Ledger
     activity: Activity
+    gpu_use: GpuUse
     leave_process: Leave
 
     def end(self, code: ExitCode, reason: str) -> None:
@@ -80,11 +83,13 @@ def hold(
     with _lease(settings, stop, place) as lease:
         ledger = _ledger(settings, stopwatch, place, lease)
         activity = Activity(settings.stall_seconds)
-        tenure = Tenure(settings, lease, ledger, activity, leave_process)
+        gpu_use = GpuUse(stopwatch)
+        tenure = Tenure(settings, lease, ledger, activity, gpu_use, leave_process)
         paths = _heartbeat_files(settings, place)
         with (
             Heartbeat(paths, ledger.number, activity, stopwatch, lease.touch),
             Watchdog(activity, tenure.leave),
+            gpu_use,
             _entered(tenure),
             _owned(lease),
         ):

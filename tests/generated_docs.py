@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT)]
 
 from job.errors import POLICIES  # noqa: E402  # the path above comes first
 from job.record import EpochRecord, RunRecord  # noqa: E402
-from job.settings import PredictSettings, Settings  # noqa: E402
+from job.settings import PredictSettings, ReportSettings, Settings  # noqa: E402
 from job.settings.fields import EnvironmentSettings  # noqa: E402
 from job.settings.recipes import RECIPES  # noqa: E402
 from job.settings.sources import describe_allowed  # noqa: E402
@@ -47,6 +47,12 @@ exit code 78 with one line per fault. `python -m job explain` shows what is in f
 | --- | --- | --- | --- |
 {predict}
 
+## `report` has these, too
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{report}
+
 `JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through.
 """
 
@@ -75,13 +81,13 @@ never returned for training that is unfinished: Kubernetes would mark the Job Co
 def settings_page() -> str:
     """`docs/settings.md`."""
     recipe_fields = next(iter(RECIPES.values()))
-    own = [name for name in PredictSettings.model_fields if not _is_shared(name)]
     return SETTINGS_PAGE.format(
         settings="\n".join(_setting(Settings, name) for name in Settings.model_fields),
         recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
         rule=" --- |" * len(RECIPES),
         recipes="\n".join(_recipe_row(name) for name in recipe_fields),
-        predict="\n".join(_setting(PredictSettings, name) for name in own),
+        predict=_own(PredictSettings),
+        report=_own(ReportSettings),
     )
 
 
@@ -131,8 +137,9 @@ def _code(value: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def _is_shared(name: str) -> bool:
-    return name in EnvironmentSettings.model_fields
+def _own(kind: type[EnvironmentSettings]) -> str:
+    own = [name for name in kind.model_fields if name not in Settings.model_fields]
+    return "\n".join(_setting(kind, name) for name in own)
 
 
 if __name__ == "__main__":

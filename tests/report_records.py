@@ -1,6 +1,9 @@
 """A record of a run that was interrupted once, small enough to check by eye."""
 
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from job.record import (
     ArtifactRecord,
@@ -10,6 +13,10 @@ from job.record import (
     DeviceRecord,
     EpochRecord,
     EvaluationRecord,
+    GoodputRecord,
+    GpuSampleRecord,
+    GpuUseRecord,
+    MistakeRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -21,6 +28,8 @@ PREFLIGHT: dict[str, Any] = {
         {"name": "driver", "verdict": "warn", "seen": "575", "remedy": "update it", "seconds": 0.1},
     ]
 }
+
+TEST_IMAGES: Final[NDArray[np.uint8]] = np.arange(18 * 28 * 28, dtype=np.uint8).reshape(18, 28, 28)
 
 
 def run_record(**changes: Any) -> RunRecord:
@@ -110,3 +119,42 @@ def timings() -> TimingsRecord:
         artifacts=1.1,
         total=125.6,
     )
+
+
+def full_record(**changes: Any) -> RunRecord:
+    """The record with what only newer runs on a GPU have."""
+    sure = [
+        MistakeRecord(index=4, true=0, predicted=2, probability=0.99871),
+        MistakeRecord(index=17, true=2, predicted=0, probability=0.751),
+    ]
+    parts: dict[str, Any] = {
+        "evaluation": evaluation().model_copy(update={"confident_mistakes": sure}),
+        "goodput": GoodputRecord(
+            productive_seconds=90, elapsed_seconds=120, goodput=0.75, lost_steps=12
+        ),
+        "gpu_use": gpu_use(),
+    }
+    return run_record(**(parts | changes))
+
+
+def gpu_use(count: int = 6) -> GpuUseRecord:
+    """Samples of a GPU that gets to work, of which one in three is held back."""
+    return GpuUseRecord(
+        gpu="Some GPU", samples=[gpu_sample(seconds=0.5 * place) for place in range(count)]
+    )
+
+
+def gpu_sample(**changes: Any) -> GpuSampleRecord:
+    """A sample, at `seconds` since the start."""
+    seconds = changes.get("seconds", 0.0)
+    parts: dict[str, Any] = {
+        "seconds": seconds,
+        "utilisation": min(0.3 * seconds, 0.9),
+        "memory_bytes": 2e9,
+        "watts": 120 + 10 * seconds,
+        "sm_clock": 1980.0,
+        "memory_clock": 2619.0,
+        "celsius": 40 + seconds,
+        "throttling": ["software power cap"] if seconds % 1.5 == 0 else [],
+    }
+    return GpuSampleRecord(**(parts | changes))

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import resource
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from job.data.split import in_order
 from job.describe import Facts
 from job.evaluate import Tally, evaluate
 from job.preflight.node import inspect
-from job.record import AttemptRecord, RunRecord
+from job.record import AttemptRecord, MistakeRecord, RunRecord
 from job.settings import Settings, load
 from job.stopwatch import Stopwatch
 from report_records import epoch
@@ -52,6 +53,15 @@ def test_record_holds_what_the_run_used_and_did(facts: Facts) -> None:
     assert record.history == [epoch(1), epoch(2)]
     assert (record.attempts, record.artifacts) == ([ATTEMPT], {})
     assert record.peak_memory_bytes["device"] == 0
+
+
+def test_record_has_the_mistakes_and_the_samples_that_it_is_given(facts: Facts) -> None:
+    """What was found after training stands beside the ratios; a run on a CPU has no samples."""
+    mistake = MistakeRecord(index=7, true=1, predicted=2, probability=0.5)
+    record = _record(replace(facts, mistakes=[mistake]))
+
+    assert record.evaluation.confident_mistakes == [mistake]
+    assert record.gpu_use is None
 
 
 def test_record_is_finished_now_in_utc(facts: Facts) -> None:

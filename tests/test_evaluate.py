@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from job.data.split import Batch
-from job.evaluate import Tally, evaluate
+from job.evaluate import Tally, confident_mistakes, evaluate
 
 LABELS = torch.tensor([0, 0, 0, 1, 1, 2])
 PREDICTED = torch.tensor([0, 0, 1, 1, 0, 1])
@@ -118,3 +118,50 @@ def test_tally_lies_on_the_cpu_in_whole_numbers() -> None:
     confusion = _example().confusion
 
     assert (confusion.device.type, confusion.dtype) == ("cpu", torch.int64)
+
+
+def test_surest_mistakes_come_first_with_their_place_in_the_test_set() -> None:
+    """Each has what it is, what it was taken for, and the softmax of that."""
+    logits = torch.tensor([[9.0, 0.0], [0.0, 1.0], [5.0, 0.0], [0.0, 3.0]])
+    labels = torch.tensor([1, 0, 0, 0])
+    batches = list(zip(logits.split(2), labels.split(2), strict=True))
+
+    found = confident_mistakes(nn.Identity(), batches, 5)
+    assert [(each.index, each.true, each.predicted) for each in found] == [
+        (0, 1, 0),
+        (3, 0, 1),
+        (1, 0, 1),
+    ]
+    assert found[0].probability == pytest.approx(float(logits[0].softmax(0)[0]))
+
+
+def test_no_more_mistakes_are_kept_than_asked_for_however_they_are_batched() -> None:
+    """The twelve surest of all images are those of one batch of all of them."""
+    whole = confident_mistakes(nn.Identity(), _batches(500, 500), 12)
+
+    assert len(whole) == 12
+    assert confident_mistakes(nn.Identity(), _batches(500, 7), 12) == whole
+
+
+def test_of_two_equally_sure_mistakes_the_earlier_image_comes_first() -> None:
+    """The same weights give the same list."""
+    logits = torch.tensor([[0.0, 2.0]]).repeat(6, 1)
+    batches = list(zip(logits.split(4), torch.zeros(6, dtype=torch.int64).split(4), strict=True))
+
+    found = confident_mistakes(nn.Identity(), batches, 3)
+    assert [each.index for each in found] == [0, 1, 2]
+
+
+def test_flawless_network_makes_no_mistakes() -> None:
+    """Nothing is made up to fill a list."""
+    logits = torch.eye(3)
+
+    assert confident_mistakes(nn.Identity(), [(logits, torch.arange(3))], 12) == []
+
+
+def test_search_for_mistakes_keeps_no_gradients() -> None:
+    """It is an evaluation: dropout is off, and nothing is recorded for a backward pass."""
+    witness = _Witness().train()
+    confident_mistakes(witness, _batches(10, 5), 3)
+
+    assert witness.modes == [(False, False)] * 2

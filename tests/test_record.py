@@ -30,6 +30,7 @@ RUN = {
     "artifacts",
     "attempts",
     "goodput",
+    "gpu_use",
 }
 LINE = {
     "epoch",
@@ -110,12 +111,21 @@ def test_attempt_is_taken_for_unfinished() -> None:
     assert (attempt.ended, attempt.exit_code, attempt.step) == (None, None, None)
 
 
+def test_record_of_before_goodput_samples_and_mistakes_can_be_read() -> None:
+    """What came later is None in what was written earlier."""
+    written = run_record().model_dump(mode="json")
+    del written["goodput"], written["gpu_use"], written["evaluation"]["confident_mistakes"]
+    read = RunRecord.model_validate(written)
+
+    assert (read.goodput, read.gpu_use, read.evaluation.confident_mistakes) == (None, None, None)
+
+
 def test_schema_describes_every_part() -> None:
     """It is JSON, refuses what is surplus, and lists the fields that must be there."""
     schema = json.loads(json.dumps(RunRecord.model_json_schema()))
 
     assert schema["additionalProperties"] is False
-    assert set(schema["required"]) == RUN - {"schema_version", "goodput"}
+    assert set(schema["required"]) == RUN - {"schema_version", "goodput", "gpu_use"}
     assert schema["properties"].keys() == RUN
     assert schema["properties"]["schema_version"]["const"] == 1
     assert "last step" in schema["$defs"]["AttemptRecord"]["properties"]["step"]["description"]

@@ -10,16 +10,18 @@ import pytest
 
 from job import report
 from job.errors import OutputError
-from report_records import PREFLIGHT, run_record
+from report_records import PREFLIGHT, TEST_IMAGES, full_record, run_record
 
 ROOT = Path(__file__).parent.parent
+CONTENT = report.of_record(run_record(), PREFLIGHT)
 DIGEST_OF_ALL = """
 import hashlib, sys
 from job import report
 from job.record import RunRecord
 record = RunRecord.model_validate_json(sys.stdin.read())
-content = report.render(record, None).encode() + b"".join(report.plots(record).values())
-print(hashlib.sha256(content).hexdigest())
+content = report.of_record(record, None)
+files = report.render(content).encode() + b"".join(report.plots(content).values())
+print(hashlib.sha256(files).hexdigest())
 """
 
 
@@ -37,8 +39,8 @@ def test_files_hold_what_render_and_plots_give(tmp_path: Path) -> None:
     """The page on disk is the page, byte for byte, and so are the pictures."""
     page, *pictures = report.write(run_record(), PREFLIGHT, tmp_path)
 
-    assert page.read_text(encoding="utf-8") == report.render(run_record(), PREFLIGHT)
-    assert {p.name: p.read_bytes() for p in pictures} == report.plots(run_record())
+    assert page.read_text(encoding="utf-8") == report.render(CONTENT)
+    assert {p.name: p.read_bytes() for p in pictures} == report.plots(CONTENT)
 
 
 def test_second_report_replaces_the_first(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_second_report_replaces_the_first(tmp_path: Path) -> None:
     report.write(run_record(history=[]), None, tmp_path)
     page, *_ = report.write(run_record(), PREFLIGHT, tmp_path)
 
-    assert page.read_text(encoding="utf-8") == report.render(run_record(), PREFLIGHT)
+    assert page.read_text(encoding="utf-8") == report.render(CONTENT)
 
 
 def test_unusable_volume_is_an_output_error(tmp_path: Path) -> None:
@@ -60,12 +62,21 @@ def test_unusable_volume_is_an_output_error(tmp_path: Path) -> None:
 
 def test_same_record_gives_the_same_bytes_in_another_process() -> None:
     """No date, no random id, no order of a set gets into a report."""
-    record = run_record()
-    content = report.render(record, None).encode() + b"".join(report.plots(record).values())
+    record = full_record()
+    content = report.of_record(record, None)
+    files = report.render(content).encode() + b"".join(report.plots(content).values())
 
     for seed in ("1", "2"):
         seen = _python(DIGEST_OF_ALL, record.model_dump_json(), PYTHONHASHSEED=seed)
-        assert seen == hashlib.sha256(content).hexdigest()
+        assert seen == hashlib.sha256(files).hexdigest()
+
+
+def test_run_on_a_gpu_leaves_a_picture_of_it(tmp_path: Path) -> None:
+    """It lies beside the others, and a run without samples has none."""
+    written = report.write(full_record(), PREFLIGHT, tmp_path, TEST_IMAGES)
+
+    assert tmp_path / "plots" / "gpu-use.png" in written
+    assert (tmp_path / "plots" / "gpu-use.png").exists()
 
 
 def test_importing_the_report_draws_nothing() -> None:

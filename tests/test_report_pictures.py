@@ -12,6 +12,7 @@ from PIL import Image
 
 from job.record import ClassRecord, EpochRecord, EvaluationRecord
 from job.report import pictures
+from job.report.content import of_record
 from job.report.pictures import png_files, svg_curves
 from report_records import epoch, evaluation, run_record
 
@@ -26,7 +27,7 @@ BROKEN_HISTORY = [epoch(1), epoch(2).model_copy(update=NOT_FINITE)]
 def test_every_picture_can_be_opened_at_a_size_for_slides() -> None:
     """Each PNG decodes, is neither a thumbnail nor a poster, and shows something."""
     sizes = {}
-    for name, png in png_files(run_record()).items():
+    for name, png in png_files(of_record(run_record(), None)).items():
         with Image.open(io.BytesIO(png)) as picture:
             sizes[name] = picture.size
             assert len(picture.convert("L").getcolors() or []) > 3
@@ -45,7 +46,7 @@ def test_picture_of_many_classes_keeps_a_sane_size() -> None:
     diagonal = [[int(row == column) for column in range(count)] for row in range(count)]
     many = EvaluationRecord(images=count, loss=0.1, accuracy=1, classes=rows, confusion=diagonal)
 
-    for png in png_files(run_record(evaluation=many)).values():
+    for png in png_files(of_record(run_record(evaluation=many), None)).values():
         with Image.open(io.BytesIO(png)) as picture:
             assert max(picture.size) <= 3000
 
@@ -54,19 +55,19 @@ def test_hostile_class_names_are_drawn() -> None:
     """No class name is read as a formula, and one that the font lacks is no warning."""
     record = run_record(evaluation=evaluation(names=HOSTILE_NAMES))
 
-    assert png_files(record).keys() == NAMES
+    assert png_files(of_record(record, None)).keys() == NAMES
 
 
 @pytest.mark.parametrize("history", [[], [epoch(1)], BROKEN_HISTORY], ids=["none", "one", "nan"])
 def test_any_history_is_drawn(history: list[EpochRecord]) -> None:
     """No epoch, a single one, or a loss that is no number: there are pictures all the same."""
-    assert png_files(run_record(history=history)).keys() == NAMES
-    assert svg_curves(history).keys() == {"loss", "accuracy"}
+    assert png_files(of_record(run_record(history=history), None)).keys() == NAMES
+    assert svg_curves(history).keys() == {"loss", "accuracy", "speed"}
 
 
 def test_evaluation_without_classes_is_drawn() -> None:
     """A record that lacks the classes still gives every picture."""
-    assert png_files(run_record(evaluation=NO_RESULT)).keys() == NAMES
+    assert png_files(of_record(run_record(evaluation=NO_RESULT), None)).keys() == NAMES
 
 
 def test_single_epoch_can_be_seen() -> None:
@@ -82,13 +83,14 @@ def test_picture_of_nothing_says_so() -> None:
     drawn = [
         _axes(lambda axes: pictures._draw_loss(axes, [])),
         _axes(lambda axes: pictures._draw_accuracy(axes, [])),
+        _axes(lambda axes: pictures._draw_speed(axes, [])),
         _axes(lambda axes: pictures._draw_confusion(axes, NO_RESULT)),
         _axes(lambda axes: pictures._draw_scores(axes, NO_RESULT)),
     ]
 
     assert [[text.get_text() for text in axes.texts] for axes in drawn] == [
         ["not in this record"]
-    ] * 4
+    ] * 5
 
 
 def test_matrix_is_drawn_with_its_counts_where_they_belong() -> None:
@@ -114,7 +116,10 @@ def test_long_names_are_cut_to_one_short_line() -> None:
 def test_pictures_follow_the_record(part: str) -> None:
     """Another history changes the curves alone, another evaluation the other two."""
     other = {"history": HISTORY, "evaluation": evaluation(names=("a", "b", "c"))}[part]
-    before, after = png_files(run_record()), png_files(run_record(**{part: other}))
+    before, after = (
+        png_files(of_record(run_record(), None)),
+        png_files(of_record(run_record(**{part: other}), None)),
+    )
     changed = {name for name in NAMES if before[name] != after[name]}
 
     curves = {"learning-curves.png"}
@@ -123,9 +128,9 @@ def test_pictures_follow_the_record(part: str) -> None:
 
 def test_own_matplotlib_settings_change_nothing() -> None:
     """A user's matplotlibrc has no say in the bytes of a report."""
-    expected = png_files(run_record()), svg_curves(HISTORY)
+    expected = png_files(of_record(run_record(), None)), svg_curves(HISTORY)
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
-        seen = png_files(run_record()), svg_curves(HISTORY)
+        seen = png_files(of_record(run_record(), None)), svg_curves(HISTORY)
 
     assert expected == seen
 

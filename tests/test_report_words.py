@@ -2,7 +2,7 @@
 
 import pytest
 
-from job.report.words import duration, number, percent, plain, prose, size
+from job.report.words import duration, moment, number, percent, plain, prose, sentence, size
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,22 @@ def test_numbers_are_said_as_people_write_them() -> None:
 def test_names_of_fields_become_prose() -> None:
     """No underscore reaches a reader of the timings."""
     assert prose("first_step") == "first step"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02T03:04:05.678+00:00", "2026-01-02 03:04:05 UTC"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02 01:04:05 UTC"),
+        ("2026-01-02T03:04:05", "2026-01-02T03:04:05"),
+        ("once upon a time", "once upon a time"),
+    ],
+)
+def test_moments_are_said_in_one_time_zone(text: str, expected: str) -> None:
+    """What does not say its zone, or is no time, stays as it is."""
+    assert expected == moment(text)
+
+
+def test_sentences_begin_with_a_capital() -> None:
+    """And nothing else of them changes."""
+    assert [sentence("a bC"), sentence("")] == ["A bC", ""]

@@ -14,6 +14,7 @@ import torch
 from contestants import leave_behind
 from job import checkpoint, weights
 from job.artifacts import read_record
+from job.data import source
 from job.data.ahead import ReadAhead
 from job.data.spec import DatasetSpec
 from job.errors import (
@@ -136,6 +137,21 @@ def test_record_on_disk_is_the_record(finished: tuple[Path, RunRecord]) -> None:
     folder, record = finished
 
     assert read_record(folder) == record
+
+
+def test_record_has_the_surest_mistakes_of_the_whole_test_set(
+    finished: tuple[Path, RunRecord], small_data: tuple[Path, DatasetSpec]
+) -> None:
+    """As many as the confusion matrix has off its diagonal, twelve at most, and each is one."""
+    _, record = finished
+    labels = source.read(small_data[1], data_dir=small_data[0], offline=True).test_labels
+    found = record.evaluation.confident_mistakes or []
+    made = sum(map(sum, record.evaluation.confusion)) - sum(
+        row[place] for place, row in enumerate(record.evaluation.confusion)
+    )
+
+    assert len(found) == min(made, 12)
+    assert all(labels[each.index] == each.true != each.predicted for each in found)
 
 
 def test_record_tells_what_ran(finished: tuple[Path, RunRecord]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from job.errors import SettingsError, UsageError
-from job.settings import PredictSettings, Settings, load
+from job.settings import PredictSettings, ReportSettings, Settings, load
 from job.settings.sources import describe_allowed
 
 # Of each setting a value that is no default, as a user writes it.
@@ -276,7 +276,7 @@ def test_what_is_no_flag_is_refused(flags: list[str], capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings])
+@pytest.mark.parametrize("kind", [Settings, PredictSettings, ReportSettings])
 def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFixture[str]) -> None:
     """Each flag with its meaning and default, under the name of the program, and exit code 0."""
     with pytest.raises(SystemExit) as caught:
@@ -287,13 +287,13 @@ def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFi
     assert shown.startswith("usage: some program ")
     assert ",None}" not in shown
     for name, field in kind.model_fields.items():
-        words = name if name == "pictures" else f"--{name.replace('_', '-')}"
+        words = name if name in ("pictures", "folder") else f"--{name.replace('_', '-')}"
         assert f" {words} " in shown.replace(",", " ")
         assert field.description is not None
         assert f"{field.description} (default: {field.default})" in shown.replace("- ", "-")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings])
+@pytest.mark.parametrize("kind", [Settings, PredictSettings, ReportSettings])
 def test_what_is_allowed_can_be_said_of_each_setting(kind: type[Settings]) -> None:
     """No type and no bound is left without words."""
     for field in kind.model_fields.values():

@@ -1,6 +1,7 @@
 """Claims about `job.tenure`: no attempt leaves without a word, and none goes in vain."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -203,3 +204,13 @@ def test_stop_ends_the_wait_for_a_silent_owner(tmp_path: Path, hold: Hold) -> No
         pass
 
     assert not (tmp_path / "output" / "attempts.jsonl").exists()
+
+
+def test_samples_of_the_gpu_end_with_the_tenure(hold: Hold, tmp_path: Path) -> None:
+    """Nothing is sampled unless it is begun, and what was begun does not outlive the attempt."""
+    with hold() as held:
+        assert held.gpu_use.record() is None
+        held.gpu_use.begin(None)  # no properties of a device: it fails, and only says so
+
+    assert "gpu-use" not in {thread.name for thread in threading.enumerate()}
+    assert lines_of(tmp_path / "output")[0]["exit_code"] == 0

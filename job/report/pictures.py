@@ -1,138 +1,55 @@
-"""Draws a record with matplotlib, through its object API: SVG for the page, PNG for the folder.
+"""Draws a run: SVG for the page, PNG for the folder."""
 
-No pyplot: it keeps figures and a window system's backend in global state.
-"""
-
-import io
-import re
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from job.record import EpochRecord, EvaluationRecord, RunRecord
+from job.record import EpochRecord, EvaluationRecord
+from job.report import gpu_pictures
 from job.report.confusion import class_names, shades
-from job.report.theme import light, with_variables
+from job.report.content import Content
+from job.report.drawing import Canvas, png, say_that_nothing_is_here, svg
+from job.report.theme import light
 
-PNG_DOTS_PER_INCH: Final = 150
 LONGEST_LABEL: Final = 16
 # Above this the numbers of a confusion matrix run into each other.
 MOST_NUMBERED_CLASSES: Final = 20
-
-STYLE: Final[dict[str, Any]] = {
-    "font.size": 10,
-    "text.color": light("ink"),
-    "axes.labelcolor": light("ink"),
-    "axes.edgecolor": light("muted"),
-    "xtick.color": light("muted"),
-    "ytick.color": light("muted"),
-    "grid.color": light("rule"),
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 3.5,
-    "svg.fonttype": "none",  # text stays text: the page's font, found by search, read aloud
-    "svg.hashsalt": "job.report",  # without it the ids are random
-}
+NO_RESULT: Final = EvaluationRecord(images=0, loss=0, accuracy=0, classes=[], confusion=[])
 
 
 def svg_curves(history: list[EpochRecord]) -> dict[str, str]:
-    """The learning curves `loss` and `accuracy` as SVG in the page's colours."""
+    """The learning curves `loss` and `accuracy`, and `speed`, as SVG in the page's colours."""
     return {
-        "loss": _svg("loss", lambda axes: _draw_loss(axes, history)),
-        "accuracy": _svg("accuracy", lambda axes: _draw_accuracy(axes, history)),
+        "loss": svg("loss", lambda axes: _draw_loss(axes, history)),
+        "accuracy": svg("accuracy", lambda axes: _draw_accuracy(axes, history)),
+        "speed": svg("speed", lambda axes: _draw_speed(axes, history)),
     }
 
 
-def png_files(record: RunRecord) -> dict[str, bytes]:
+def png_files(content: Content) -> dict[str, bytes]:
     """All pictures as PNG by file name."""
-    evaluation, count = record.evaluation, len(record.evaluation.classes)
+    evaluation, history = content.evaluation or NO_RESULT, content.history
+    count = len(evaluation.classes)
     matrix = min(max(0.5 * count, 3), 12)
     return {
-        "learning-curves.png": _png(
-            _Canvas(width=10, height=4, left=0.7, bottom=0.6),
-            lambda axes: _draw_loss(axes, record.history),
-            lambda axes: _draw_accuracy(axes, record.history),
+        "learning-curves.png": png(
+            Canvas(width=13, height=3.8, left=0.7, bottom=0.6),
+            lambda axes: _draw_loss(axes, history),
+            lambda axes: _draw_accuracy(axes, history),
+            lambda axes: _draw_speed(axes, history),
         ),
-        "confusion-matrix.png": _png(
-            _Canvas(width=matrix + 2, height=matrix + 2, left=1.75, bottom=1.5),
+        "confusion-matrix.png": png(
+            Canvas(width=matrix + 2, height=matrix + 2, left=1.75, bottom=1.5),
             lambda axes: _draw_confusion(axes, evaluation),
         ),
-        "per-class.png": _png(
-            _Canvas(width=7.5, height=min(1.5 + 0.35 * count, 18), left=1.7, bottom=0.4),
+        "per-class.png": png(
+            Canvas(width=7.5, height=min(1.5 + 0.35 * count, 18), left=1.7, bottom=0.4),
             lambda axes: _draw_scores(axes, evaluation),
         ),
+        **gpu_pictures.png_files(content.gpu_use),
     }
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """Inches. The margins are fixed, since letting matplotlib find them doubled the time."""
-
-    width: float
-    height: float
-    left: float
-    bottom: float
-    top: float = 0.4
-    right: float = 0.2
-
-    def grid(self) -> dict[str, float]:
-        """Where the axes stand, as fractions of the canvas."""
-        return {
-            "left": self.left / self.width,
-            "right": 1 - self.right / self.width,
-            "bottom": self.bottom / self.height,
-            "top": 1 - self.top / self.height,
-        }
-
-
-Drawing = Callable[[Axes], None]
-
-
-def _svg(name: str, draw: Drawing) -> str:
-    canvas = _Canvas(width=4.6, height=3, left=0.6, bottom=0.5)
-    options = {"metadata": dict.fromkeys(("Date", "Creator", "Format", "Type"))}
-    text = _drawn(canvas, [draw], "svg", transparent=True, **options).decode()
-    return with_variables(_fit_for_html(text, name))
-
-
-def _png(canvas: _Canvas, *drawings: Drawing) -> bytes:
-    # Without the name of its maker a file is the same for the next version of matplotlib.
-    options = {"metadata": {"Software": None}, "dpi": PNG_DOTS_PER_INCH}
-    return _drawn(canvas, list(drawings), "png", **options)
-
-
-def _drawn(canvas: _Canvas, drawings: list[Drawing], kind: str, **options: Any) -> bytes:
-    # after_reset: nobody's matplotlibrc has a say in what a report looks like.
-    with style.context(STYLE, after_reset=True), warnings.catch_warnings():
-        # A class name may be in a script that the font lacks; the page shows it all the same.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        figure = Figure((canvas.width, canvas.height))
-        places = figure.subplots(1, len(drawings), squeeze=False, gridspec_kw=canvas.grid())
-        for axes, draw in zip(places.flat, drawings, strict=True):
-            draw(axes)
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, **options)
-    return file.getvalue()
-
-
-def _fit_for_html(svg: str, prefix: str) -> str:
-    """The element alone, without what only an XML file needs, its ids unique on the page."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r' (xmlns(:xlink)?|version)="[^"]*"', "", svg)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    return re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
 
 
 def _draw_loss(axes: Axes, history: list[EpochRecord]) -> None:
@@ -152,18 +69,26 @@ def _draw_accuracy(axes: Axes, history: list[EpochRecord]) -> None:
     _finish_curve(axes, "Test accuracy", history)
 
 
+def _draw_speed(axes: Axes, history: list[EpochRecord]) -> None:
+    speeds = [epoch.images_per_second / 1000 for epoch in history]
+    axes.plot([epoch.epoch for epoch in history], speeds, color=light("train"), marker="s")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}k" if value else "0"))
+    _finish_curve(axes, "Training images per second", history)
+
+
 def _finish_curve(axes: Axes, title: str, history: list[EpochRecord]) -> None:
     axes.set_title(title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not history:
-        _say_that_nothing_is_here(axes)
+        say_that_nothing_is_here(axes)
 
 
 def _draw_confusion(axes: Axes, evaluation: EvaluationRecord) -> None:
     axes.set_title("Confusion matrix (test images)")
     if not evaluation.confusion:
-        _say_that_nothing_is_here(axes)
+        say_that_nothing_is_here(axes)
         return
     cells = [shades(row) for row in evaluation.confusion]
     colours = LinearSegmentedColormap.from_list("shade", [light("paper"), light("shade")])
@@ -190,7 +115,7 @@ def _write_counts(axes: Axes, confusion: list[list[int]]) -> None:
 def _draw_scores(axes: Axes, evaluation: EvaluationRecord) -> None:
     axes.set_title("Scores of each class")
     if not evaluation.classes:
-        _say_that_nothing_is_here(axes)
+        say_that_nothing_is_here(axes)
         return
     rows = evaluation.classes[::-1]
     places = range(len(rows))
@@ -202,11 +127,6 @@ def _draw_scores(axes: Axes, evaluation: EvaluationRecord) -> None:
     axes.set_xlim(0, 1.02)
     axes.grid(visible=False, axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(0.4, 1), ncols=3, borderpad=0)
-
-
-def _say_that_nothing_is_here(axes: Axes) -> None:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, "not in this record", ha="center", transform=axes.transAxes)
 
 
 def _label(name: str) -> str:

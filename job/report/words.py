@@ -1,6 +1,7 @@
 """Numbers and names as people write them."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any, Final
 
 MINUTE: Final = 60
@@ -49,3 +50,19 @@ def plain(value: Any, missing: str = "not set") -> str:
 def prose(name: str) -> str:
     """A field's name as prose: `first_step` is `first step`."""
     return name.replace("_", " ")
+
+
+def moment(text: str) -> str:
+    """A time of ISO 8601 to the second, in UTC; what is none stays as it is."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if when.tzinfo is None:
+        return text
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital at its start."""
+    return text[:1].upper() + text[1:]

@@ -52,6 +52,12 @@ class RecipeSource(PydanticBaseSettingsSource):
         return dict(RECIPES.get(recipe, RECIPES["quickstart"]))
 
 
+def _require_utf8(value: Any) -> Any:
+    if isinstance(value, Path):
+        str(value).encode()  # another name would make metrics.json unreadable, or cannot be told
+    return value
+
+
 class EnvironmentSettings(BaseSettings):
     """What all commands are told."""
 
@@ -189,12 +195,7 @@ class Settings(EnvironmentSettings):
         """Flags before the environment before the recipe; no file is ever read."""
         return init_settings, env_settings, RecipeSource(settings_cls)
 
-    @field_validator("*")
-    @classmethod
-    def _can_be_written_down(cls, value: Any) -> Any:
-        if isinstance(value, Path):
-            str(value).encode()  # a name that is no UTF-8 would make metrics.json unreadable
-        return value
+    _can_be_written_down = field_validator("*")(_require_utf8)
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -230,3 +231,17 @@ class PredictSettings(EnvironmentSettings):
         if bool(self.pictures) == (self.test_image is not None):
             raise ValueError("give picture files or --test-image N, one of the two")
         return self
+
+
+class ReportSettings(EnvironmentSettings):
+    """What `report` is told: which run, and where to write."""
+
+    folder: CliPositionalArg[Path | None] = Field(
+        None, description="folder of the run; JOB_OUTPUT_DIR where it is not given"
+    )
+    output_dir: Path = Field(Path("output"), description="folder that takes the results")
+    to: Path | None = Field(
+        None, description="another folder for report.html and plots/, instead of the run's own"
+    )
+
+    _can_be_told = field_validator("*")(_require_utf8)
