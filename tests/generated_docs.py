@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT)]
 
 from job.errors import POLICIES  # noqa: E402  # the path above comes first
 from job.record import EpochRecord, RunRecord  # noqa: E402
-from job.settings import PredictSettings, Settings  # noqa: E402
+from job.settings import CompareSettings, PredictSettings, Settings, SweepSettings  # noqa: E402
 from job.settings.fields import EnvironmentSettings  # noqa: E402
 from job.settings.recipes import RECIPES  # noqa: E402
 from job.settings.sources import describe_allowed  # noqa: E402
@@ -26,8 +26,9 @@ SETTINGS_PAGE: Final = """\
 
 Every setting is an environment variable and a flag: `JOB_LEARNING_RATE` is `--learning-rate`. A
 flag beats the variable, the variable beats the recipe, the recipe beats the default; an empty
-variable counts as unset. A value that is not allowed, or a `JOB_*` that does not exist, ends in
-exit code 78 with one line per fault. `python -m job explain` shows what is in force and why.
+variable counts as unset. What a [sweep](sweeps.md) chooses stands before the recipe. A value that
+is not allowed, or a `JOB_*` that does not exist, ends in exit code 78 with one line per fault.
+`python -m job explain` shows what is in force and why.
 
 | variable | default | allowed | meaning |
 | --- | --- | --- | --- |
@@ -47,7 +48,15 @@ exit code 78 with one line per fault. `python -m job explain` shows what is in f
 | --- | --- | --- | --- |
 {predict}
 
-`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through.
+## So have `sweep` and `compare`
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{sweep}
+{compare}
+
+`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through: with
+`JOB_SWEEP` it is the point, otherwise the node. [Sweeps](sweeps.md) has what a swept value may be.
 """
 
 EXIT_CODES_PAGE: Final = """\
@@ -75,13 +84,14 @@ never returned for training that is unfinished: Kubernetes would mark the Job Co
 def settings_page() -> str:
     """`docs/settings.md`."""
     recipe_fields = next(iter(RECIPES.values()))
-    own = [name for name in PredictSettings.model_fields if not _is_shared(name)]
     return SETTINGS_PAGE.format(
         settings="\n".join(_setting(Settings, name) for name in Settings.model_fields),
         recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
         rule=" --- |" * len(RECIPES),
         recipes="\n".join(_recipe_row(name) for name in recipe_fields),
-        predict="\n".join(_setting(PredictSettings, name) for name in own),
+        predict=_own(PredictSettings, EnvironmentSettings),
+        sweep=_own(SweepSettings, Settings),
+        compare=_own(CompareSettings, EnvironmentSettings),
     )
 
 
@@ -120,6 +130,12 @@ def _setting(kind: type[EnvironmentSettings], name: str) -> str:
     )
 
 
+def _own(kind: type[EnvironmentSettings], beyond: type[EnvironmentSettings]) -> str:
+    """The rows of the fields that `kind` has and `beyond` has not."""
+    names = [name for name in kind.model_fields if name not in beyond.model_fields]
+    return "\n".join(_setting(kind, name) for name in names)
+
+
 def _recipe_row(name: str) -> str:
     values = " | ".join(_code(recipe[name]) for recipe in RECIPES.values())
     return f"| `JOB_{name.upper()}` | {values} |"
@@ -128,11 +144,9 @@ def _recipe_row(name: str) -> str:
 def _code(value: Any) -> str:
     if value is None or value == []:
         return "unset"
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _is_shared(name: str) -> bool:
-    return name in EnvironmentSettings.model_fields
 
 
 if __name__ == "__main__":

@@ -1,6 +1,14 @@
 """The environment and the flags become one frozen, validated, described value."""
 
 from job.settings.fields import PredictSettings, Settings
-from job.settings.sources import load
+from job.settings.others import CompareSettings, SweepSettings
+from job.settings.sources import load, load_points
 
-__all__ = ["PredictSettings", "Settings", "load"]
+__all__ = [
+    "CompareSettings",
+    "PredictSettings",
+    "Settings",
+    "SweepSettings",
+    "load",
+    "load_points",
+]

@@ -17,7 +17,7 @@ from pydantic_settings import (
 from job.logs import LogFormat, LogLevel
 from job.settings.recipes import RECIPES, Recipe
 
-Origin = Literal["default", "recipe", "environment", "flag"]
+Origin = Literal["default", "recipe", "sweep", "environment", "flag"]
 
 ENVIRONMENT_PREFIX: Final = "JOB_"
 # What the weights depend on: a checkpoint resumes only under the same values of these.
@@ -125,6 +125,12 @@ class Settings(EnvironmentSettings):
         False, description="the quickstart's one-hot target transform, dataloader only"
     )
     output_dir: Path = Field(Path("output"), description="folder that takes the results")
+    sweep: Path | None = Field(
+        None, description="TOML file of a sweep: each point trains into a folder of its own"
+    )
+    sweep_index: int | None = Field(
+        None, ge=0, description="point of the sweep; else Slurm's or Kubernetes' index of the array"
+    )
     resume: Literal["auto", "never", "required"] = Field(
         "auto", description="go on from the newest checkpoint, start anew, or insist on one"
     )
@@ -207,7 +213,17 @@ class Settings(EnvironmentSettings):
                 f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or an integer "
                 "at least 1"
             )
+        if self.sweep_index is not None and self.sweep is None:
+            raise ValueError("JOB_SWEEP_INDEX needs JOB_SWEEP, the file that has the points")
         return self
+
+    def at_point(self, index: int, output_dir: Path) -> Self:
+        """The same for the point `index` of the sweep, with a folder of its own."""
+        point = self.model_copy(update={"sweep_index": index, "output_dir": output_dir})
+        point._origins = self._origins | {"output_dir": "sweep"}  # noqa: SLF001  # its own kind
+        if self.sweep_index is None:  # the scheduler has said it
+            point._origins["sweep_index"] = "environment"  # noqa: SLF001
+        return point
 
     def training_values(self) -> dict[str, Any]:
         """The values that the weights depend on, as JSON can hold them."""
