@@ -84,7 +84,7 @@ def _svg(name: str, rows: Sequence[Row], read: Read) -> str:
         figure.subplots_adjust(**GRID)
         for place, row in reversed(list(enumerate(rows))):  # the best in front
             _draw(axes, place, row, read)
-        _finish(axes, name)
+        _finish(axes, name, last=max((len(row.run.history) for row in rows), default=0))
         file = io.BytesIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
@@ -118,10 +118,12 @@ def _draw(axes: Axes, place: int, row: Row, read: Read) -> None:
         )
 
 
-def _finish(axes: Axes, name: str) -> None:
+def _finish(axes: Axes, name: str, last: int) -> None:
     axes.set_title(TITLES[name])
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if last <= 1:  # a single point has no range of its own
+        axes.set_xlim(0, 2)
     if name == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1))
 
