@@ -16,7 +16,7 @@ from job.data.spec import DatasetSpec
 from sweep_files import THREE, write_sweep
 
 LAST_DIVERGES = THREE.replace("0.1, 0.2, 0.3", "1e30, 0.2")
-SLOW = THREE.replace("epochs = 1", "epochs = 400")
+SLOW = THREE.replace("epochs = 1", "epochs = 100").replace("0.1, 0.2, 0.3", "0.1, 0.2")
 
 
 def states(folder: Path) -> list[str]:
@@ -107,10 +107,15 @@ def test_stopped_sweep_ends_with_75_and_goes_on(
         said = process.communicate(timeout=60)
 
     assert process.returncode == 75, said[1]
-    assert "3 of 3 points left" in events(said[1], "interrupted")[-1]["reason"]
+    assert "2 of 2 points left" in events(said[1], "interrupted")[-1]["reason"]
     assert states(tmp_path / "output") == ["interrupted"]
     plan = json.loads(small_job("sweep", "--plan", **environment).stdout)
-    assert [point["state"] for point in plan] == ["interrupted", "new", "new"]
+    assert [point["state"] for point in plan] == ["interrupted", "new"]
+
+    assert small_job("sweep", **environment).returncode == 0
+    attempts = (first / "attempts.jsonl").read_text().splitlines()
+    assert [json.loads(attempt)["exit_code"] for attempt in attempts] == [75, 0]
+    assert states(tmp_path / "output") == ["finished"] * 2
 
 
 def test_bar_counts_the_epochs_of_all_points(small_job: Program, tmp_path: Path) -> None:

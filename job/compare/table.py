@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -90,7 +90,8 @@ def _cell(value: Any) -> Any:
 def _leaderboard(board: Board) -> Table:
     grid = Table(title=f"Runs: {len(board.rows)}, the best first", title_justify="left")
     for heading in (*HEADINGS, *board.differing):
-        grid.add_column(heading, justify="right" if heading in NUMBERS else "left")
+        justify: JustifyMethod = "right" if heading in NUMBERS else "left"
+        grid.add_column(heading, justify=justify, overflow="fold")
     for row in board.rows:
         style = STYLES.get(row.run.state, BAD)
         grid.add_row(*(Text(cell) for cell in cells(row, board.differing)), style=style)
