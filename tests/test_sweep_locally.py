@@ -13,10 +13,12 @@ import pytest
 
 from conftest import Program, small_job_command
 from job.data.spec import DatasetSpec
-from sweep_files import THREE, write_sweep
+from sweep_files import THREE, finish, make_plan, write_sweep
 
-LAST_DIVERGES = THREE.replace("0.1, 0.2, 0.3", "1e30, 0.2")
-SLOW = THREE.replace("epochs = 1", "epochs = 100").replace("0.1, 0.2, 0.3", "0.1, 0.2")
+# Each point costs the start of a process.
+TWO = THREE.replace("0.1, 0.2, 0.3", "0.1, 0.2")
+FIRST_DIVERGES = TWO.replace("0.1", "1e30")
+SLOW = TWO.replace("epochs = 1", "epochs = 40")
 
 
 def states(folder: Path) -> list[str]:
@@ -32,24 +34,30 @@ def events(said: str, name: str) -> list[dict[str, Any]]:
 
 
 def test_sweep_trains_every_point_and_compares_them(small_job: Program, tmp_path: Path) -> None:
-    """Each in its folder, by a record that says what the sweep chose; nothing is left to do."""
-    settings = {"JOB_SWEEP": str(write_sweep(tmp_path)), "JOB_DEVICE": "cpu"}
-    done = small_job("sweep", **settings)
+    """Each in its folder, by a record that says what the sweep chose; nothing is left to do.
+
+    One bar counts the epochs of all, and what the runs print lies beside their results.
+    """
+    settings = {"JOB_SWEEP": str(write_sweep(tmp_path, TWO)), "JOB_DEVICE": "cpu"}
+    output = tmp_path / "output"
+    last = output / "0001-learning-rate-0.2"
+    done = small_job("sweep", "--progress", "on", **settings)
 
     assert done.returncode == 0, done.stderr
-    assert states(tmp_path / "output") == ["finished"] * 3
-    assert (tmp_path / "output" / "compare.html").exists()
-    told = json.loads(done.stdout)
-    assert sorted(told["differing"]) == ["learning_rate"]
-    record = json.loads(
-        (tmp_path / "output" / "0002-learning-rate-0.3" / "metrics.json").read_text()
-    )
-    assert record["settings"]["learning_rate"] == {"value": 0.3, "origin": "sweep"}
-    assert record["settings"]["sweep_index"]["value"] == 2
+    assert states(output) == ["finished"] * 2
+    assert (output / "compare.html").exists()
+    assert json.loads(done.stdout)["differing"] == ["learning_rate"]
+    record = json.loads((last / "metrics.json").read_text())
+    assert record["settings"]["learning_rate"] == {"value": 0.2, "origin": "sweep"}
+    assert record["settings"]["sweep_index"]["value"] == 1
+
+    assert "point 1 of 2: 0001-learning-rate-0.2" in done.stderr
+    assert events(done.stderr, "epoch") == []
+    assert len(events((last / "log.txt").read_text(), "epoch")) == 1
 
     again = small_job("sweep", **settings)
     assert again.returncode == 0
-    assert events(again.stderr, "sweep")[0]["finished"] == 3
+    assert events(again.stderr, "sweep")[0]["finished"] == 2
     assert events(again.stderr, "point") == []
 
 
@@ -61,7 +69,7 @@ def test_failed_point_does_not_stop_the_others_and_its_code_is_the_sweeps(
     word.touch()
     done = small_job(
         "sweep",
-        JOB_SWEEP=str(write_sweep(tmp_path, LAST_DIVERGES)),
+        JOB_SWEEP=str(write_sweep(tmp_path, FIRST_DIVERGES)),
         JOB_DEVICE="cpu",
         TERMINATION_LOG=str(word),
     )
@@ -77,10 +85,8 @@ def test_what_would_fail_every_point_ends_the_sweep_at_the_first(
     small_job: Program, tmp_path: Path
 ) -> None:
     """Here a folder of other settings; the others are not tried."""
-    (tmp_path / "output").mkdir()
-    sweep = str(write_sweep(tmp_path))
-    small_job("train", JOB_SWEEP=sweep, JOB_SWEEP_INDEX="0", JOB_DEVICE="cpu")
-    done = small_job("sweep", "--seed", "5", JOB_SWEEP=sweep, JOB_DEVICE="cpu")
+    finish(make_plan(tmp_path).runs[0], seed=9)
+    done = small_job("sweep", JOB_SWEEP=str(tmp_path / "sweep.toml"), JOB_DEVICE="cpu")
 
     assert done.returncode == 78
     assert [each["index"] for each in events(done.stderr, "point")] == [0]
@@ -118,19 +124,6 @@ def test_stopped_sweep_ends_with_75_and_goes_on(
     assert states(tmp_path / "output") == ["finished"] * 2
 
 
-def test_bar_counts_the_epochs_of_all_points(small_job: Program, tmp_path: Path) -> None:
-    """One for the whole sweep; what the runs print lies beside their results."""
-    done = small_job(
-        "sweep", "--progress", "on", JOB_SWEEP=str(write_sweep(tmp_path)), JOB_DEVICE="cpu"
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "point 2 of 3: 0002-learning-rate-0.3" in done.stderr
-    assert events(done.stderr, "epoch") == []
-    log = tmp_path / "output" / "0001-learning-rate-0.2" / "log.txt"
-    assert len(events(log.read_text(), "epoch")) == 1
-
-
 @pytest.mark.parametrize("command", [(), ("train",)])
 def test_train_insists_on_an_index(job: Program, tmp_path: Path, command: tuple[str, ...]) -> None:
     """Which point it would be is not guessed."""
@@ -150,17 +143,14 @@ def test_explain_shows_the_point_that_an_index_names(job: Program, tmp_path: Pat
     assert ["JOB_OUTPUT_DIR", "output/0001-learning-rate-0.2", "sweep"] in rows
 
 
-def test_compare_reads_what_a_sweep_has_left(
-    small_job: Program, job: Program, tmp_path: Path
-) -> None:
-    """And writes the files that it is asked for; one that cannot be written is 73."""
-    small_job("train", JOB_EPOCHS="1", JOB_DEVICE="cpu", JOB_OUTPUT_DIR="runs/a")
-    done = job("compare", "runs", "--csv", "new/board.csv", "--html", "new/board.html")
+def test_compare_writes_the_files_that_it_is_asked_for(job: Program, tmp_path: Path) -> None:
+    """One that cannot be written is 73, and a folder that is not there 65."""
+    finish(make_plan(tmp_path).runs[0])
+    done = job("compare", "output", "--csv", "new/board.csv", "--html", "new/board.html")
 
     assert done.returncode == 0, done.stderr
-    assert [run["run"] for run in json.loads(done.stdout)["runs"]] == ["a"]
+    assert [run["run"] for run in json.loads(done.stdout)["runs"]] == ["0000-learning-rate-0.1"]
     assert (tmp_path / "new" / "board.html").read_text().startswith("<!DOCTYPE html>")
-    assert job("compare", "runs", "--csv", "runs").returncode == 73
+    assert job("compare", "--csv", "output").returncode == 73
     assert job("compare", "nowhere").returncode == 65
-    shown = job("compare", "runs", "--log-format", "console")
-    assert "the best first" in shown.stdout
+    assert "the best first" in job("compare", "--log-format", "console").stdout
