@@ -14,7 +14,7 @@ def main() -> int:
     stopwatch, stop = Stopwatch(), StopFlag()
     named = len(sys.argv) > 1 and not sys.argv[1].startswith("-")
     name, flags = (sys.argv[1], sys.argv[2:]) if named else ("train", sys.argv[1:])
-    if name == "train":  # the other commands end at once, as programs do
+    if name in ("train", "sweep"):  # the other commands end at once, as programs do
         stop.install()
     from job.commands import execute  # noqa: PLC0415  # pydantic takes a third of a second
 

@@ -10,16 +10,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from job import logs, termination
-from job.errors import ExitCode, JobError, UsageError
-from job.settings import PredictSettings, ReportSettings, Settings, load
+from job.errors import ExitCode, JobError, SettingsError, UsageError
+from job.settings import (
+    CompareSettings,
+    PredictSettings,
+    ReportSettings,
+    Settings,
+    SweepSettings,
+    load,
+)
 from job.settings.threads import keep_threads_within_quota, let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from job.data.ahead import ReadAhead
+    from job.sweep import Plan
 
 PROGRAM: Final = "python -m job"
+PLAN_FLAGS: Final = frozenset({"--plan", "--no-plan"})
 # They run beside the job, in a container whose last word is not their own.
 PROBES: Final = frozenset({"health"})
 
@@ -27,7 +36,7 @@ PROBES: Final = frozenset({"health"})
 def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> int:
     """Run the command `name` and return the exit code of the table in `job.errors`."""
     try:
-        code = _train(flags, stop, stopwatch) if name == "train" else _command(name)(flags)
+        code = _run(name, flags, stop, stopwatch)
     except JobError as error:
         _tell(error)
         _report(name, error)
@@ -43,6 +52,12 @@ def execute(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -
     return code
 
 
+def _run(name: str, flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
+    if name in TRAINING:
+        return TRAINING[name](flags, stop, stopwatch)
+    return _command(name)(flags)
+
+
 def _report(name: str, error: JobError | None) -> None:
     if name not in PROBES:
         termination.report(error)
@@ -51,7 +66,7 @@ def _report(name: str, error: JobError | None) -> None:
 def _command(name: str) -> Callable[[list[str]], ExitCode]:
     if name in COMMANDS:
         return COMMANDS[name]
-    known = ["train", *COMMANDS]
+    known = [*TRAINING, *COMMANDS]
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
     raise UsageError(
         f"no such command: {name}",
@@ -62,6 +77,54 @@ def _command(name: str) -> Callable[[list[str]], ExitCode]:
 
 def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     settings = load(Settings, flags, PROGRAM)
+    if settings.sweep is not None:
+        settings = _insist_on_point(settings, flags)
+    return _train_one(settings, stop, stopwatch)
+
+
+def _insist_on_point(settings: Settings, flags: list[str]) -> Settings:
+    from job import sweep
+
+    point = sweep.this_point(settings, flags, PROGRAM)
+    if point is None:
+        raise SettingsError(
+            "JOB_SWEEP is set, and nothing says which of its points this run is",
+            fix=f"set JOB_SWEEP_INDEX, or run all of them: {PROGRAM} sweep",
+        )
+    sweep.keep(point)
+    return point
+
+
+def _sweep(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
+    """All points; or one, as which this command starts itself for each of them."""
+    settings = load(SweepSettings, flags, f"{PROGRAM} sweep")
+    from job import sweep
+
+    flags_of_runs = [flag for flag in flags if flag not in PLAN_FLAGS]
+    if not settings.plan:
+        point = sweep.this_point(settings, flags_of_runs, PROGRAM)
+        if point is not None:
+            sweep.keep(point)
+            return _train_one(point, stop, stopwatch)
+    plan = sweep.plan_of(settings, flags_of_runs, PROGRAM)
+    if settings.plan:
+        from job.sweep import listing
+
+        for_people = logs.is_for_people(settings.log_format, sys.stdout)
+        logs.answer(listing.for_people(plan) if for_people else listing.as_json(plan))
+        return ExitCode.FINISHED
+    return _sweep_locally(plan, settings, stop)
+
+
+def _sweep_locally(plan: "Plan", settings: Settings, stop: StopFlag) -> ExitCode:
+    from job.sweep import locally
+
+    logs.configure(settings.log_format, settings.log_level)
+    stop.watch(settings.stop_file)
+    return locally.run_all(plan, settings, stop)
+
+
+def _train_one(settings: Settings, stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     from job import launch
     from job.world import here
     from job.world.voice import speak_as
@@ -84,6 +147,16 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
     return ExitCode.FINISHED
 
 
+def _settings(flags: list[str]) -> Settings:
+    """Those of a run; of a sweep's point, where something says which."""
+    settings = load(Settings, flags, PROGRAM)
+    if settings.sweep is None:
+        return settings
+    from job import sweep
+
+    return sweep.this_point(settings, flags, PROGRAM) or settings
+
+
 def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
     from job.data.ahead import ReadAhead
     from job.data.spec import FASHION_MNIST
@@ -94,7 +167,7 @@ def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
 
 
 def _health(flags: list[str]) -> ExitCode:
-    settings = load(Settings, flags, PROGRAM)
+    settings = _settings(flags)
     from job import health
 
     logs.answer(health.answer(settings))
@@ -102,7 +175,7 @@ def _health(flags: list[str]) -> ExitCode:
 
 
 def _preflight(flags: list[str]) -> ExitCode:
-    settings = load(Settings, flags, PROGRAM)
+    settings = _settings(flags)
     from job import acceptance
 
     return acceptance.answer(settings)
@@ -124,10 +197,18 @@ def _remake(flags: list[str]) -> ExitCode:
     return ExitCode.FINISHED
 
 
+def _compare(flags: list[str]) -> ExitCode:
+    settings = load(CompareSettings, flags, f"{PROGRAM} compare")
+    from job import compare
+
+    logs.answer(compare.answer(settings))
+    return ExitCode.FINISHED
+
+
 def _explain(flags: list[str]) -> ExitCode:
     from job import explain
 
-    logs.answer(explain.text(load(Settings, flags, PROGRAM)))
+    logs.answer(explain.text(_settings(flags)))
     return ExitCode.FINISHED
 
 
@@ -169,6 +250,12 @@ COMMANDS: Final[dict[str, Callable[[list[str]], ExitCode]]] = {
     "health": _health,
     "predict": _predict,
     "report": _remake,
+    "compare": _compare,
     "explain": _explain,
     "schema": _schema,
+}
+# They are asked to stop, and say with which code they have.
+TRAINING: Final[dict[str, Callable[[list[str], StopFlag, Stopwatch], ExitCode]]] = {
+    "train": _train,
+    "sweep": _sweep,
 }

@@ -22,7 +22,7 @@ class SettingRecord(_Record):
     """A setting's value and where it came from."""
 
     value: bool | int | float | str | None
-    origin: Literal["default", "recipe", "environment", "flag"]
+    origin: Literal["default", "recipe", "sweep", "environment", "flag"]
 
 
 class DeviceRecord(_Record):

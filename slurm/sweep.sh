@@ -1,14 +1,15 @@
 #!/bin/bash
-# The job once for each of several seeds, each on one GPU of a Slurm cluster, from the project's
-# folder:
+# An array of runs, each on one GPU of a Slurm cluster, from the project's folder: the points of a
+# sweep, or without one the job once for each of several seeds:
 #
-#   sbatch slurm/sweep.sh
+#   JOB_SWEEP=sweeps/learning-rate.toml sbatch --array=0-8 slurm/sweep.sh
 #   sbatch --array=0-31%8 slurm/sweep.sh
 #
-# Member 3 trains with JOB_SEED=3 into output/seed-3. docs/slurm.md has the rest.
+# `python -m job sweep --plan` counts the points. Member 3 trains point 3 into output/0003-…, or with
+# JOB_SEED=3 into output/seed-3. docs/sweeps.md and docs/slurm.md have the rest.
 
 #SBATCH --job-name=fashion-mnist-sweep
-# Seeds 0 to 4; `%8` behind the range would let eight of them run at a time.
+# Members 0 to 4; `%8` behind the range would let eight of them run at a time.
 #SBATCH --array=0-4
 # One process each, so one task.
 #SBATCH --nodes=1
@@ -60,13 +61,17 @@ unset JOB_RUNTIME JOB_IMAGE # the job has no such settings, and would refuse the
 # Insists on the GPU that is paid for: a broken one ends the attempt, instead of hours on the CPU.
 export JOB_DEVICE=${JOB_DEVICE:-cuda}
 output=$(realpath --canonicalize-missing -- "${JOB_OUTPUT_DIR:-output}")
-# An array trains one seed per member, each into a folder of its own. A member is requeued by its
-# number, because the id of one of them is also the id of the whole array.
+# A member of an array trains its point of the sweep, in a folder that the job names; without a sweep
+# its seed. It is requeued by its number, because the id of one is also the id of the whole array.
 job=$SLURM_JOB_ID
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
     job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-    export JOB_SEED=$SLURM_ARRAY_TASK_ID
-    output=$output/seed-$SLURM_ARRAY_TASK_ID
+    if [ -n "${JOB_SWEEP:-}" ]; then
+        export JOB_SWEEP_INDEX=$SLURM_ARRAY_TASK_ID # of Slurm's own variables a container has none
+    else
+        export JOB_SEED=$SLURM_ARRAY_TASK_ID
+        output=$output/seed-$SLURM_ARRAY_TASK_ID
+    fi
 fi
 mkdir -p -- "$output" || refuse 73 "JOB_OUTPUT_DIR: cannot make $output"
 export JOB_OUTPUT_DIR=$output
@@ -84,6 +89,11 @@ if [ "$runtime" != venv ]; then
     if [ -n "${JOB_DATA_DIR:-}" ]; then
         volumes+=("$(realpath -- "$JOB_DATA_DIR"):/mnt") # every image has this folder
         JOB_DATA_DIR=/mnt
+    fi
+    if [ -n "${JOB_SWEEP:-}" ]; then
+        sweep=$(realpath -- "$JOB_SWEEP")
+        volumes+=("${sweep%/*}:/srv") # this one, too
+        JOB_SWEEP=/srv/${sweep##*/}
     fi
 fi
 # Runtimes differ in which variables reach a container, and in whose value wins there. So each is

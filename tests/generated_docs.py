@@ -14,7 +14,13 @@ sys.path[:0] = [str(ROOT)]
 
 from job.errors import POLICIES  # noqa: E402  # the path above comes first
 from job.record import EpochRecord, RunRecord  # noqa: E402
-from job.settings import PredictSettings, ReportSettings, Settings  # noqa: E402
+from job.settings import (  # noqa: E402
+    CompareSettings,
+    PredictSettings,
+    ReportSettings,
+    Settings,
+    SweepSettings,
+)
 from job.settings.fields import EnvironmentSettings  # noqa: E402
 from job.settings.recipes import RECIPES  # noqa: E402
 from job.settings.sources import describe_allowed  # noqa: E402
@@ -26,8 +32,9 @@ SETTINGS_PAGE: Final = """\
 
 Every setting is an environment variable and a flag: `JOB_LEARNING_RATE` is `--learning-rate`. A
 flag beats the variable, the variable beats the recipe, the recipe beats the default; an empty
-variable counts as unset. A value that is not allowed, or a `JOB_*` that does not exist, ends in
-exit code 78 with one line per fault. `python -m job explain` shows what is in force and why.
+variable counts as unset. What a [sweep](sweeps.md) chooses stands before the recipe. A value that
+is not allowed, or a `JOB_*` that does not exist, ends in exit code 78 with one line per fault.
+`python -m job explain` shows what is in force and why.
 
 | variable | default | allowed | meaning |
 | --- | --- | --- | --- |
@@ -47,13 +54,16 @@ exit code 78 with one line per fault. `python -m job explain` shows what is in f
 | --- | --- | --- | --- |
 {predict}
 
-## `report` has these, too
+## So have `sweep`, `compare` and `report`
 
 | variable | default | allowed | meaning |
 | --- | --- | --- | --- |
+{sweep}
+{compare}
 {report}
 
-`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through.
+`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through: with
+`JOB_SWEEP` it is the point, otherwise the node. [Sweeps](sweeps.md) has what a swept value may be.
 """
 
 EXIT_CODES_PAGE: Final = """\
@@ -86,8 +96,10 @@ def settings_page() -> str:
         recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
         rule=" --- |" * len(RECIPES),
         recipes="\n".join(_recipe_row(name) for name in recipe_fields),
-        predict=_own(PredictSettings),
-        report=_own(ReportSettings),
+        predict=_own(PredictSettings, EnvironmentSettings),
+        sweep=_own(SweepSettings, Settings),
+        compare=_own(CompareSettings, EnvironmentSettings),
+        report=_own(ReportSettings, Settings),
     )
 
 
@@ -126,6 +138,12 @@ def _setting(kind: type[EnvironmentSettings], name: str) -> str:
     )
 
 
+def _own(kind: type[EnvironmentSettings], beyond: type[EnvironmentSettings]) -> str:
+    """The rows of the fields that `kind` has and `beyond` has not."""
+    names = [name for name in kind.model_fields if name not in beyond.model_fields]
+    return "\n".join(_setting(kind, name) for name in names)
+
+
 def _recipe_row(name: str) -> str:
     values = " | ".join(_code(recipe[name]) for recipe in RECIPES.values())
     return f"| `JOB_{name.upper()}` | {values} |"
@@ -134,12 +152,9 @@ def _recipe_row(name: str) -> str:
 def _code(value: Any) -> str:
     if value is None or value == []:
         return "unset"
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _own(kind: type[EnvironmentSettings]) -> str:
-    own = [name for name in kind.model_fields if name not in Settings.model_fields]
-    return "\n".join(_setting(kind, name) for name in own)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the pods of one run must keep to, so that they find each other and wait in vain for none.
 
-The rules are like those of `k8s_rules`.
+The rules are like those of `k8s_rules`. The pods of a sweep are no crew: each is a run of its own.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,8 @@ ONE_NODE: Final = "kubernetes.io/hostname"
 def whole_crews(documents: list[Manifest]) -> Iterator[str]:
     """An Indexed Job says how many pods it has, all run at once, and all are needed."""
     for owner, job in _indexed(documents):
+        if is_sweep(documents, owner, job):
+            continue
         completions, parallelism = job.get("completions"), job.get("parallelism")
         # Trainer fills in both.
         if owner["kind"] != "TrainingRuntime" and completions is None:
@@ -41,6 +43,8 @@ def known_nodes(documents: list[Manifest]) -> Iterator[str]:
 def reachable_masters(documents: list[Manifest]) -> Iterator[str]:
     """All look for rank 0 at the name that a headless Service gives to the pod of index 0."""
     for job in (each for each in documents if each["kind"] == "Job" and _size(each) > 1):
+        if is_sweep(documents, job, job["spec"]):
+            continue
         template = job["spec"]["template"]
         name, subdomain = job["metadata"]["name"], template["spec"].get("subdomain")
         (container,) = template["spec"]["containers"]
@@ -67,7 +71,9 @@ def shared_volumes(documents: list[Manifest]) -> Iterator[str]:
 
 def separate_nodes(documents: list[Manifest]) -> Iterator[str]:
     """Each pod of a run comes to a node of its own."""
-    for _, job in _crews(documents):
+    for owner, job in _crews(documents):
+        if is_sweep(documents, owner, job):
+            continue
         terms = (
             job["template"]["spec"]
             .get("affinity", {})
@@ -85,6 +91,12 @@ def separate_nodes(documents: list[Manifest]) -> Iterator[str]:
 
 
 CREW_RULES: Final = (whole_crews, known_nodes, reachable_masters, shared_volumes, separate_nodes)
+
+
+def is_sweep(documents: list[Manifest], owner: Manifest, job: Manifest) -> bool:
+    """Whether an index of the Job is the point of a sweep."""
+    (container,) = job["template"]["spec"]["containers"]
+    return "JOB_SWEEP" in environment(documents, owner, container)
 
 
 def _owned(documents: list[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:

@@ -11,6 +11,7 @@ from typing import Final
 from k8s_crew_rules import CREW_RULES
 from k8s_manifests import Manifest, job_specs, pod_specs
 from k8s_set_rules import SET_RULES
+from k8s_sweep_rules import SWEEP_RULES
 from k8s_values import known_values
 
 Rule = Callable[[list[Manifest]], Iterator[str]]
@@ -191,6 +192,7 @@ RULES: Final[tuple[Rule, ...]] = (
     pinned_images,
     *CREW_RULES,
     *SET_RULES,
+    *SWEEP_RULES,
 )
 
 
@@ -210,6 +212,8 @@ def _references(spec: Manifest) -> Iterator[tuple[str, str]]:
     for volume in spec.get("volumes", []):
         if "persistentVolumeClaim" in volume:
             yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
+        if "configMap" in volume:
+            yield "ConfigMap", volume["configMap"]["name"]
     for claim in spec.get("resourceClaims", []):
         yield "ResourceClaimTemplate", claim["resourceClaimTemplateName"]
 

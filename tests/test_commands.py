@@ -17,7 +17,7 @@ from conftest import Program
 from job import acceptance, artifacts, commands, stop, termination
 from job.__main__ import main
 from job.activity import Activity
-from job.commands import COMMANDS
+from job.commands import COMMANDS, TRAINING
 from job.errors import OutputError, StalledError
 from job.heartbeat import Heartbeat
 from job.model import NeuralNetwork
@@ -137,11 +137,11 @@ def test_unknown_command_names_the_nearest(
 
     told = _told(capsys)
     assert told["reason"] == f"no such command: {typed}"
-    assert told["allowed"] == ", ".join(["train", *COMMANDS])
+    assert told["allowed"] == ", ".join([*TRAINING, *COMMANDS])
     assert f"python -m job {nearest}," in told["fix"]
 
 
-@pytest.mark.parametrize("command", ["train", "preflight", "predict", "explain", "schema"])
+@pytest.mark.parametrize("command", [*TRAINING, *sorted(COMMANDS.keys() - commands.PROBES)])
 def test_unknown_flag_is_refused_by_every_command(
     run_main: Main, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -150,7 +150,9 @@ def test_unknown_flag_is_refused_by_every_command(
     assert "--unheard-of" in _told(capsys)["reason"]
 
 
-@pytest.mark.parametrize("command", ["train", "preflight", "predict", "explain"])
+@pytest.mark.parametrize(
+    "command", ["train", "preflight", "predict", "explain", "sweep", "compare"]
+)
 def test_bad_setting_is_refused_by_every_command(
     run_main: Main,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,7 +166,10 @@ def test_bad_setting_is_refused_by_every_command(
     assert "JOB_LOG_LEVEL=loud: allowed is debug" in _told(capsys)["reason"]
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("preflight",), ("predict",), ("explain",)])
+@pytest.mark.parametrize(
+    "command",
+    [(), ("train",), ("preflight",), ("predict",), ("explain",), ("sweep",), ("compare",)],
+)
 def test_help_is_no_failure(
     run_main: Main, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
@@ -195,6 +200,21 @@ def test_explain_answers_without_torch(tmp_path: Path) -> None:
     for words in ("JOB_EPOCHS", "2,814 = 3 epochs", "docker run", "kubectl", "sbatch"):
         assert words in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("sweep", "--plan", "--sweep", "points"), ("compare", "runs")])
+def test_sweeps_are_planned_and_compared_without_torch(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Where it cannot be imported at all; nobody waits for it to see a table."""
+    (tmp_path / "points").write_text('method = "list"\n[[points]]\nseed = 7')
+    (tmp_path / "runs").mkdir()
+    _finish_before(tmp_path / "runs" / "a")
+    program = [sys.executable, "-c", WITHOUT_TORCH, *command]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout)
 
 
 def test_explain_returns_success(run_main: Main, capsys: pytest.CaptureFixture[str]) -> None:

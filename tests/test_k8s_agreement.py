@@ -12,6 +12,9 @@ from job.commands import COMMANDS
 from job.errors import POLICIES
 from job.preflight.volume import AMPLE_BYTES, LEAST_SHARED_BYTES
 from job.settings import Settings, load
+from job.sweep import this_point
+from job.sweep.points import parse, points
+from job.world import placement
 from k8s_manifests import (
     ROOT,
     VARIANTS,
@@ -28,7 +31,9 @@ HOPELESS: Final = {
     int(code): policy.meaning for code, policy in POLICIES.items() if policy.kubernetes == "FailJob"
 }
 TRAINING: Final = tuple(variant for variant in VARIANTS if variant != "read-results")
-JUDGING: Final = ("train-job", "jobset", "trainjob")
+JUDGING: Final = ("train-job", "jobset", "trainjob", "sweep-job")
+# Of them, those that are one point's; its neighbours may do better.
+OF_A_POINT: Final = {80, 81, 83}
 UNITS: Final = {"Mi": 2**20, "Gi": 2**30}
 
 
@@ -50,6 +55,13 @@ def _mounts(variant: str = "train-job") -> dict[str, Manifest]:
     }
 
 
+def _settings(variant: str) -> dict[str, str]:
+    """The ConfigMap that becomes the environment."""
+    (source,) = _container(variant)["envFrom"]
+    maps = {each["metadata"]["name"]: each for each in documents_of(variant)}
+    return dict(maps[source["configMapRef"]["name"]]["data"])
+
+
 def _bytes(quantity: str) -> int:
     return int(quantity[:-2]) * UNITS[quantity[-2:]]
 
@@ -60,7 +72,7 @@ def _dockerfile(instruction: str) -> list[str]:
     return re.findall(rf"^{instruction} +(.+)$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("variant", TRAINING)
+@pytest.mark.parametrize("variant", [each for each in TRAINING if each != "sweep-job"])
 def test_codes_that_fail_the_job_are_those_of_the_table(variant: str) -> None:
     """`job.errors` says which endings no further attempt can mend."""
     (job,) = job_specs(documents_of(variant))
@@ -69,6 +81,16 @@ def test_codes_that_fail_the_job_are_those_of_the_table(variant: str) -> None:
     assert first["action"] == "FailJob"
     assert first["onExitCodes"]["values"] == list(HOPELESS)
     assert [rule["action"] for rule in others] == ["Ignore"] * (variant not in JUDGING[1:])
+
+
+def test_codes_that_fail_a_sweep_are_those_that_every_point_would_have() -> None:
+    """What is wrong with one point fails its index; together they are those of the table."""
+    (job,) = job_specs(documents_of("sweep-job"))
+    rules = job["podFailurePolicy"]["rules"]
+    codes = [set(rule["onExitCodes"]["values"]) for rule in rules[:2]]
+
+    assert [rule["action"] for rule in rules] == ["FailJob", "FailIndex", "Ignore"]
+    assert codes == [HOPELESS.keys() - OF_A_POINT, OF_A_POINT]
 
 
 @pytest.mark.parametrize("variant", JUDGING)
@@ -82,7 +104,7 @@ def test_exit_codes_are_commented_with_their_meaning(variant: str) -> None:
 @pytest.mark.parametrize("variant", TRAINING)
 def test_settings_are_taken_by_the_job(monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
     """The job starts under the ConfigMap as it stands, and never trains on another device."""
-    data = only(documents_of(variant), "ConfigMap")["data"]
+    data = _settings(variant)
     for name, value in data.items():
         monkeypatch.setenv(name, value)
     settings = load(Settings, [], "job")
@@ -97,6 +119,7 @@ def test_settings_are_taken_by_the_job(monkeypatch: pytest.MonkeyPatch, variant:
     ("variant", "device"),
     [
         ("train-job", {"nvidia.com/gpu": 1}),
+        ("sweep-job", {"nvidia.com/gpu": 1}),
         ("kueue", {"nvidia.com/gpu": 1}),
         ("multi-gpu", {"nvidia.com/gpu": 8}),
         ("multi-node", {"nvidia.com/gpu": 8}),
@@ -234,3 +257,42 @@ def test_pod_in_place_of_the_job_is_the_pod_of_the_job() -> None:
     assert [each["kind"] for each in as_pod(documents)] == [
         each["kind"].replace("Job", "Pod") for each in documents
     ]
+
+
+def test_sweep_is_the_job_once_for_each_point() -> None:
+    """Pods differ in the file of the points only; settings, limits and probes are the same."""
+    one, sweep = _pod("train-job"), _pod("sweep-job")
+    sweep["volumes"] = [each for each in sweep["volumes"] if each["name"] != "sweep"]
+    (container,) = sweep["containers"]
+    mounts = container["volumeMounts"]
+    container["volumeMounts"] = [each for each in mounts if each["name"] != "sweep"]
+
+    assert sweep == one
+    shared = _settings("train-job")
+    assert _settings("sweep-job") == shared | {"JOB_SWEEP": "/sweep/sweep.toml"}
+
+
+def test_points_of_the_manifest_are_those_of_the_example() -> None:
+    """What is tried on one machine is what runs on the cluster."""
+    (text,) = (
+        each["data"]["sweep.toml"]
+        for each in documents_of("sweep-job")
+        if each["metadata"]["name"] == "fashion-mnist-sweep"
+    )
+    assert parse(text) == points(ROOT / "sweeps" / "learning-rate.toml")
+
+
+@pytest.mark.parametrize("index", [0, 8])
+def test_pod_of_a_sweep_trains_the_point_of_its_index(
+    monkeypatch: pytest.MonkeyPatch, index: int
+) -> None:
+    """In the environment that it finds, it is alone, and in the folder of its point."""
+    for name, value in _settings("sweep-job").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("JOB_SWEEP", str(ROOT / "sweeps" / "learning-rate.toml"))
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
+    point = this_point(load(Settings, [], "job"), [], "job")
+
+    assert point is not None
+    assert point.output_dir.name.startswith(f"{index:04}-")
+    assert placement({"JOB_COMPLETION_INDEX": str(index)}, point).size == 1

@@ -28,6 +28,7 @@ SNIPPET: Final = "```yaml\n"
         ("train-job", "terminationGracePeriodSeconds"),
         ("multi-node", "backoffLimitPerIndex"),
         ("multi-node", "maxFailedIndexes"),
+        ("sweep-job", "maxFailedIndexes"),
     ],
 )
 def test_page_states_the_numbers_of_the_manifest(variant: str, key: str) -> None:

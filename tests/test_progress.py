@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -118,3 +119,37 @@ def test_bar_is_gone_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         text = shown()
 
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_overall_bar_shows_what_is_done_and_starts_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever draws it starts processes meanwhile, which a thread could bring to a standstill."""
+    before = threading.active_count()
+    with terminal(monkeypatch) as shown:
+        with progress.overall(8, 2, drawn=True) as show:
+            threads = threading.active_count()
+            show(6, "point 3 of 4")
+        text = shown()
+
+    assert threads == before
+    assert " 25%" in text
+    assert re.search(r"point 3 of 4 .*75%", text)
+
+
+def test_overall_bar_that_is_not_drawn_writes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """A pod's log has events and no control characters."""
+    with progress.overall(8, 2, drawn=False) as show:
+        show(6, "point 3 of 4")
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_seldom_acts_at_once_and_then_not_for_a_while() -> None:
+    """However often it is called."""
+    acts: list[int] = []
+    look = progress.seldom(lambda: acts.append(1), interval_seconds=3600)
+    for _ in range(10):
+        look()
+
+    assert acts == [1]

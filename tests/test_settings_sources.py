@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from job.errors import SettingsError, UsageError
-from job.settings import PredictSettings, ReportSettings, Settings, load
+from job.settings import (
+    CompareSettings,
+    PredictSettings,
+    ReportSettings,
+    Settings,
+    load,
+    load_points,
+)
 from job.settings.sources import describe_allowed
 
 # Of each setting a value that is no default, as a user writes it.
@@ -34,6 +41,8 @@ WRITTEN = {
     "pipeline": "dataloader",
     "one_hot_targets": "true",
     "output_dir": "elsewhere",
+    "sweep": "some sweep.toml",
+    "sweep_index": "4",
     "resume": "never",
     "checkpoint_every_seconds": "1.5",
     "keep_checkpoints": "5",
@@ -49,7 +58,11 @@ WRITTEN = {
     "stop_file": "stop here",
     "progress": "off",
 }
-COMPANIONS = {"nesterov": {"momentum": "0.5"}, "one_hot_targets": {"pipeline": "dataloader"}}
+COMPANIONS = {
+    "nesterov": {"momentum": "0.5"},
+    "one_hot_targets": {"pipeline": "dataloader"},
+    "sweep_index": {"sweep": "some sweep.toml"},
+}
 NOTHING: dict[str, str] = {}
 
 
@@ -300,3 +313,56 @@ def test_what_is_allowed_can_be_said_of_each_setting(kind: type[Settings]) -> No
         assert describe_allowed(field)
     assert describe_allowed(Settings.model_fields["stop_file"]) == "a path"
     assert describe_allowed(Settings.model_fields["dropout"]) == "a number at least 0 below 1"
+
+
+def _swept(*points: dict[str, str], flags: tuple[str, ...] = ()) -> list[Settings]:
+    return load_points([*flags], "job", points)
+
+
+def test_swept_value_beats_the_recipe_and_says_so() -> None:
+    """It stands where a variable would, for each point its own."""
+    points = _swept({"learning_rate": "0.5"}, {"learning_rate": "0.25", "recipe": "accurate"})
+
+    assert [each.learning_rate for each in points] == [0.5, 0.25]
+    assert [each.epochs for each in points] == [10, 40]
+    assert points[1].origins["learning_rate"] == points[1].origins["recipe"] == "sweep"
+    assert points[0].origins["recipe"] == "default"
+
+
+@pytest.mark.parametrize("value", ["0.5", "0.001"])
+def test_swept_value_that_is_set_elsewhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """All points would be alike, whether by a flag or by a variable."""
+    with pytest.raises(SettingsError, match="--learning-rate sets it, too") as caught:
+        _swept({"learning_rate": "0.5"}, flags=("--learning-rate", value))
+    assert caught.value.exit_code == 78
+
+    monkeypatch.setenv("JOB_LEARNING_RATE", value)
+    with pytest.raises(SettingsError, match="JOB_LEARNING_RATE sets it, too"):
+        _swept({"learning_rate": "0.5"})
+
+
+@pytest.mark.parametrize(
+    ("point", "told"),
+    [
+        ({"learning_rat": "1"}, "point 1: learning_rat: nothing .* the nearest is learning_rate"),
+        ({"output_dir": "x"}, "point 1: output_dir: nothing that can be swept"),
+        ({"epochs": "0"}, "point 1: epochs=0: allowed is an integer at least 1"),
+        ({"epochs": "true"}, "point 1: epochs=true: allowed is an integer"),
+        ({"nesterov": "true"}, "point 1: JOB_NESTEROV=true needs JOB_MOMENTUM above 0"),
+    ],
+)
+def test_point_that_is_not_allowed_is_named(point: dict[str, str], told: str) -> None:
+    """By its number and in the words of the settings, whichever point it is."""
+    with pytest.raises(SettingsError, match=told):
+        _swept({"epochs": "1"}, point)
+
+
+def test_list_that_is_nested_without_end_is_a_fault_like_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is no list in JSON is named, and no bug."""
+    monkeypatch.setenv("JOB_RUNS", "[" * 100_000)
+    (fault,) = _faults(kind=CompareSettings)
+    assert "JOB_RUNS" in fault

@@ -206,6 +206,20 @@ def test_member_of_an_array_has_its_seed_its_folder_and_its_own_requeue(batch: B
     assert ended.requeues == ["scontrol requeue 7_3"]
 
 
+def test_member_of_an_array_with_a_sweep_has_its_point(batch: Batch) -> None:
+    """The job itself names the folder; a seed that the points have in common stays."""
+    sweep = {"JOB_SWEEP": "sweeps/a b.toml", "JOB_SEED": "1"}
+    ended = batch.run(TASK="75", SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3", **sweep)
+
+    assert ended.settings == sweep | {
+        "JOB_DEVICE": "cuda",
+        "JOB_OUTPUT_DIR": f"{batch.project}/output",
+        "JOB_SWEEP_INDEX": "3",
+        "OMP_NUM_THREADS": "2",
+    }
+    assert ended.requeues == ["scontrol requeue 7_3"]
+
+
 def test_environment_without_a_venv_is_refused_with_the_fix(batch: Batch) -> None:
     """Who submits from another folder is told where to."""
     (batch.project / ".venv" / "bin" / "python").unlink()

@@ -72,6 +72,25 @@ def test_container_is_started_with_gpus_volumes_and_settings(batch: Batch, runti
     assert "PYTHONPATH" not in ended.seen["variables"]
 
 
+@pytest.mark.parametrize("runtime", LINES)
+def test_file_of_a_sweep_reaches_the_container(batch: Batch, runtime: str) -> None:
+    """Its folder is mounted, and the index is a setting, since Slurm's variables stay outside."""
+    sweep = batch.project / "sweeps" / "a b.toml"
+    sweep.parent.mkdir()
+    sweep.touch()
+
+    ended = batch.run(
+        JOB_RUNTIME=runtime,
+        JOB_SWEEP="sweeps/a b.toml",
+        SLURM_ARRAY_JOB_ID="7",
+        SLURM_ARRAY_TASK_ID="3",
+    )
+
+    assert f"{sweep.parent}:/srv" in " ".join(ended.words)
+    assert ended.settings["JOB_SWEEP"] == "/srv/a b.toml"
+    assert ended.settings["JOB_SWEEP_INDEX"] == "3"
+
+
 def test_apptainer_is_told_the_settings_against_the_image_s_own(batch: Batch) -> None:
     """A value of the image goes before the host's, unless it is given in this way."""
     ended = batch.run(JOB_RUNTIME="apptainer", JOB_SEED="5", JOB_IMAGE="a.sif")

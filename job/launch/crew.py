@@ -34,10 +34,13 @@ class Crew:
         command: Sequence[str],
         environments: Mapping[int, Mapping[str, str]],
         grace_seconds: float,
+        *,
+        output: int | None = None,
     ) -> None:
         """Start one process of `command` for each rank, in its environment.
 
-        After the first failure the others get SIGTERM, and SIGKILL `grace_seconds` later.
+        After the first failure the others get SIGTERM, and SIGKILL `grace_seconds` later. What they
+        print goes to the descriptor `output`, or where this process prints.
         """
         self._grace_seconds = grace_seconds
         self._kill_at = float("inf")
@@ -52,13 +55,20 @@ class Crew:
                 command,
                 env={**environment, termination.VARIABLE: f"/dev/fd/{file}"},
                 pass_fds=[file],
+                stdout=output,
+                stderr=output,
                 process_group=0,
                 preexec_fn=bind,  # noqa: PLW1509  # the launcher has no threads
             )
 
-    def attend(self, stop: StopFlag) -> Ending | None:
-        """Wait until all ranks have ended; return the failure that is the cause, None for none."""
+    def attend(self, stop: StopFlag, watch: Callable[[], None] | None = None) -> Ending | None:
+        """Wait until all ranks have ended; return the failure that is the cause, None for none.
+
+        `watch` is called at every look at them.
+        """
         while self._running:
+            if watch is not None:
+                watch()
             for rank in list(self._running):
                 self._look_at(rank)
             if stop.reason in {number.name for number in SIGNALS}:  # a stop file they see

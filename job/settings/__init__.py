@@ -1,6 +1,15 @@
 """The environment and the flags become one frozen, validated, described value."""
 
-from job.settings.fields import PredictSettings, ReportSettings, Settings
-from job.settings.sources import load
+from job.settings.fields import PredictSettings, Settings
+from job.settings.others import CompareSettings, ReportSettings, SweepSettings
+from job.settings.sources import load, load_points
 
-__all__ = ["PredictSettings", "ReportSettings", "Settings", "load"]
+__all__ = [
+    "CompareSettings",
+    "PredictSettings",
+    "ReportSettings",
+    "Settings",
+    "SweepSettings",
+    "load",
+    "load_points",
+]

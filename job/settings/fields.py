@@ -17,7 +17,7 @@ from pydantic_settings import (
 from job.logs import LogFormat, LogLevel
 from job.settings.recipes import RECIPES, Recipe
 
-Origin = Literal["default", "recipe", "environment", "flag"]
+Origin = Literal["default", "recipe", "sweep", "environment", "flag"]
 
 ENVIRONMENT_PREFIX: Final = "JOB_"
 # What the weights depend on: a checkpoint resumes only under the same values of these.
@@ -52,7 +52,8 @@ class RecipeSource(PydanticBaseSettingsSource):
         return dict(RECIPES.get(recipe, RECIPES["quickstart"]))
 
 
-def _require_utf8(value: Any) -> Any:
+def require_utf8(value: Any) -> Any:
+    """Return `value`; raise `ValueError` for a path whose name is no UTF-8."""
     if isinstance(value, Path):
         str(value).encode()  # another name would make metrics.json unreadable, or cannot be told
     return value
@@ -131,6 +132,12 @@ class Settings(EnvironmentSettings):
         False, description="the quickstart's one-hot target transform, dataloader only"
     )
     output_dir: Path = Field(Path("output"), description="folder that takes the results")
+    sweep: Path | None = Field(
+        None, description="TOML file of a sweep: each point trains into a folder of its own"
+    )
+    sweep_index: int | None = Field(
+        None, ge=0, description="point of the sweep; else Slurm's or Kubernetes' index of the array"
+    )
     resume: Literal["auto", "never", "required"] = Field(
         "auto", description="go on from the newest checkpoint, start anew, or insist on one"
     )
@@ -195,7 +202,7 @@ class Settings(EnvironmentSettings):
         """Flags before the environment before the recipe; no file is ever read."""
         return init_settings, env_settings, RecipeSource(settings_cls)
 
-    _can_be_written_down = field_validator("*")(_require_utf8)
+    _can_be_written_down = field_validator("*")(require_utf8)
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -208,7 +215,17 @@ class Settings(EnvironmentSettings):
                 f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or an integer "
                 "at least 1"
             )
+        if self.sweep_index is not None and self.sweep is None:
+            raise ValueError("JOB_SWEEP_INDEX needs JOB_SWEEP, the file that has the points")
         return self
+
+    def at_point(self, index: int, output_dir: Path) -> Self:
+        """The same for the point `index` of the sweep, with a folder of its own."""
+        point = self.model_copy(update={"sweep_index": index, "output_dir": output_dir})
+        point._origins = self._origins | {"output_dir": "sweep"}  # noqa: SLF001  # its own kind
+        if self.sweep_index is None:  # the scheduler has said it
+            point._origins["sweep_index"] = "environment"  # noqa: SLF001
+        return point
 
     def training_values(self) -> dict[str, Any]:
         """The values that the weights depend on, as JSON can hold them."""
@@ -231,17 +248,3 @@ class PredictSettings(EnvironmentSettings):
         if bool(self.pictures) == (self.test_image is not None):
             raise ValueError("give picture files or --test-image N, one of the two")
         return self
-
-
-class ReportSettings(EnvironmentSettings):
-    """What `report` is told: which run, and where to write."""
-
-    folder: CliPositionalArg[Path | None] = Field(
-        None, description="folder of the run; JOB_OUTPUT_DIR where it is not given"
-    )
-    output_dir: Path = Field(Path("output"), description="folder that takes the results")
-    to: Path | None = Field(
-        None, description="another folder for report.html and plots/, instead of the run's own"
-    )
-
-    _can_be_told = field_validator("*")(_require_utf8)

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 import annotated_types
@@ -18,15 +18,19 @@ from job.settings.fields import (
     EnvironmentSettings,
     Origin,
     PredictSettings,
-    ReportSettings,
     Settings,
 )
+from job.settings.others import CompareSettings, ReportSettings, SweepSettings
 from job.settings.recipes import RECIPES
 
+KINDS: Final = (SweepSettings, PredictSettings, ReportSettings, CompareSettings)
 AnySettings = TypeVar("AnySettings", bound=EnvironmentSettings)
 
 # Kubernetes gives it to the pods of an Indexed Job; it is no setting of ours.
 FOREIGN_VARIABLES: Final = frozenset({"JOB_COMPLETION_INDEX"})
+# What a point cannot choose: where it is, how the command speaks, what the scheduler has given.
+NOT_SWEPT: Final = frozenset({"sweep", "sweep_index", "output_dir", "progress", "nodes"})
+SWEPT: Final = tuple(name for name in Settings.model_fields if name not in NOT_SWEPT)
 
 
 def load(kind: type[AnySettings], flags: list[str], program: str) -> AnySettings:
@@ -35,19 +39,55 @@ def load(kind: type[AnySettings], flags: list[str], program: str) -> AnySettings
     Raises `UsageError` for a flag that does not exist, `SettingsError` with one line per fault.
     `--help` prints the help under the name `program` and raises `SystemExit(0)`.
     """
-    given = _given_flags(kind, flags, program)
+    return _load(kind, _given_flags(kind, flags, program), {}, program)
+
+
+def load_points(
+    flags: list[str], program: str, points: Sequence[Mapping[str, str]]
+) -> list[Settings]:
+    """Settings of each point of a sweep: the values that it brings, written as in a variable.
+
+    They go before the recipe. Raises as `load` does, and `SettingsError` for a value that a flag or
+    the environment sets, too, since all points would be alike.
+    """
+    given = _given_flags(Settings, flags, program)
+    return [_point(given, index, point, program) for index, point in enumerate(points)]
+
+
+def _point(given: Any, index: int, swept: Mapping[str, str], program: str) -> Settings:
+    if faults := [fault for name in swept for fault in _swept_faults(name, given)]:
+        raise SettingsError(f"point {index}: {'; '.join(faults)}", fix="mend the file of the sweep")
+    try:
+        return _load(Settings, given, swept, program)
+    except SettingsError as error:
+        raise SettingsError(f"point {index}: {error.seen}", fix=error.fix) from error
+
+
+def _swept_faults(name: str, given: Any) -> Iterator[str]:
+    if name not in SWEPT:
+        nearest = difflib.get_close_matches(name, SWEPT, n=1, cutoff=0)[0]
+        yield f"{name}: nothing that can be swept; the nearest is {nearest}"
+    elif name in given or os.environ.get(_variable(name)):
+        written = _flag(name) if name in given else _variable(name)
+        yield f"{name} is swept and {written} sets it, too: all points would be alike"
+
+
+def _load(
+    kind: type[AnySettings], given: dict[str, Any], swept: Mapping[str, str], program: str
+) -> AnySettings:
     faults = list(_unknown_variables())
     try:
-        settings = kind(**given)
+        settings = kind(**{**swept, **given})
     except ValidationError as error:
-        faults = [*_faults(kind, error, given), *faults]
+        faults = [*_faults(kind, error, given, swept), *faults]
     except LibraryError as error:
         faults = [_unreadable(error), *faults]
-    except RecursionError:  # of json, in the one setting that is a list
-        faults = [f"{_variable('pictures')}: allowed is a list in JSON, of paths", *faults]
+    except RecursionError:  # of json, in the settings that are lists
+        faults = [f"{_lists(kind)}: allowed is a list in JSON, of paths", *faults]
     if faults:
         raise SettingsError("\n".join(faults), fix=f"{program} --help lists every setting")
-    settings._origins.update(_origins(settings, given))  # noqa: SLF001  # the one who knows them
+    origins = _origins(settings, given, swept)
+    settings._origins.update(origins)  # noqa: SLF001  # the one who knows them
     return settings
 
 
@@ -61,8 +101,7 @@ def _given_flags(kind: type[EnvironmentSettings], flags: list[str], program: str
 
 
 def _unknown_variables() -> Iterator[str]:
-    kinds = (Settings, PredictSettings, ReportSettings)
-    known = {_variable(name) for kind in kinds for name in kind.model_fields}
+    known = {_variable(name) for kind in KINDS for name in kind.model_fields}
     for name in sorted(os.environ.keys() - known - FOREIGN_VARIABLES):
         if name.upper().startswith(ENVIRONMENT_PREFIX):  # pydantic-settings reads small letters
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
@@ -75,18 +114,26 @@ def _unreadable(error: LibraryError) -> str:
 
 
 def _faults(
-    kind: type[EnvironmentSettings], error: ValidationError, given: dict[str, Any]
+    kind: type[EnvironmentSettings],
+    error: ValidationError,
+    given: dict[str, Any],
+    swept: Mapping[str, str],
 ) -> list[str]:
     # A union reports each of its members; one line per field is enough.
     first_of_each = {fault["loc"][:1]: fault for fault in reversed(error.errors())}
-    return [_fault(kind, fault, given) for fault in reversed(first_of_each.values())]
+    return [_fault(kind, fault, given, swept) for fault in reversed(first_of_each.values())]
 
 
-def _fault(kind: type[EnvironmentSettings], fault: ErrorDetails, given: dict[str, Any]) -> str:
+def _fault(
+    kind: type[EnvironmentSettings],
+    fault: ErrorDetails,
+    given: dict[str, Any],
+    swept: Mapping[str, str],
+) -> str:
     if not fault["loc"]:
         return fault["msg"].removeprefix("Value error, ")
     name = str(fault["loc"][0])
-    written = _flag(name) if name in given else _variable(name)
+    written = _flag(name) if name in given else name if name in swept else _variable(name)
     return f"{written}={fault['input']}: allowed is {describe_allowed(kind.model_fields[name])}"
 
 
@@ -117,17 +164,27 @@ def _bounds_in_words(constraint: object) -> Iterator[str]:
         yield f" {sign[1]} {getattr(constraint, sign[0])}"
 
 
-def _origins(settings: EnvironmentSettings, given: dict[str, Any]) -> dict[str, Origin]:
+def _origins(
+    settings: EnvironmentSettings, given: dict[str, Any], swept: Mapping[str, str]
+) -> dict[str, Origin]:
     recipe = RECIPES[settings.recipe] if isinstance(settings, Settings) else {}
-    return {name: _origin(name, given, recipe) for name in type(settings).model_fields}
+    return {name: _origin(name, given, swept, recipe) for name in type(settings).model_fields}
 
 
-def _origin(name: str, given: dict[str, Any], recipe: dict[str, Any]) -> Origin:
+def _origin(
+    name: str, given: dict[str, Any], swept: Mapping[str, str], recipe: dict[str, Any]
+) -> Origin:
     if name in given:
         return "flag"
     if os.environ.get(_variable(name)):
         return "environment"
+    if name in swept:
+        return "sweep"
     return "recipe" if name in recipe else "default"
+
+
+def _lists(kind: type[EnvironmentSettings]) -> str:
+    return _variable("runs" if kind is CompareSettings else "pictures")
 
 
 def _variable(name: str) -> str:

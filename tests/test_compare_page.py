@@ -1,0 +1,102 @@
+"""Claims about `job.compare.page`: one file that every browser, telephone and reader can show."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import html5lib
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+from compared_runs import attempt, finished, leave
+from job.compare.board import board
+from job.compare.folders import find_runs
+from job.compare.page import page
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> str:
+    """The page of five runs: two that differ in the seed, another, a failed and a hostile one."""
+    long_name = "0000-a-name-that-is-rather-long-for-a-telephone"
+    finished(tmp_path / "sweep" / long_name, 0.81, seed=1, batch_size=64, optimizer="sgd")
+    finished(tmp_path / "sweep" / "0001", 0.83, seed=2, batch_size=64, optimizer="sgd")
+    finished(tmp_path / "sweep" / "0002", 0.90, seed=1, batch_size=32, optimizer="sgd")
+    leave(tmp_path / "sweep" / "0003", epochs=1, attempts=[attempt(exit_code=81)])
+    finished(tmp_path / "sweep" / "0004", 0.10, seed=1, batch_size=32, optimizer=EVIL)
+    return page(board(find_runs([tmp_path / "sweep"])))
+
+
+def test_page_is_valid_and_loads_nothing(shown: str) -> None:
+    """By the rules of HTML; the policy in its head forbids what it does not need."""
+    html5lib.HTMLParser(strict=True).parse(shown)
+
+    assert "default-src 'none'" in shown
+    assert "http:" not in shown
+    assert "https:" not in shown
+
+
+def test_what_runs_say_is_text(shown: str) -> None:
+    """Settings and names may be anybody's."""
+    assert EVIL not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_page_has_board_spread_and_curves(shown: str) -> None:
+    """The best first, what differs, and every run's state."""
+    assert shown.index("90.00%") < shown.index("83.00%") < shown.index("81.00%")
+    assert "What differs: seed, batch_size, optimizer." in shown
+    assert "failed (81)" in shown
+    assert "82.00% ± 1.41%" in shown
+    assert shown.count("<svg") == 3
+
+
+def test_page_of_runs_that_tell_nothing_has_notes(tmp_path: Path) -> None:
+    """No heading stands above an empty place."""
+    leave(tmp_path / "run", attempts=[attempt()])
+    shown = page(board(find_runs([tmp_path])))
+
+    assert "No run has finished yet." in shown
+    assert "No run has finished an epoch." in shown
+    assert "No setting differs" in shown
+    html5lib.HTMLParser(strict=True).parse(shown)
+
+
+def browse(path: Path, ask: Callable[[Page], Any], options: dict[str, Any]) -> list[Any]:
+    """Open a page in Chromium; what it said and asked for, and at last what `ask` returned."""
+    said: list[Any] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        tab = browser.new_page(**options)
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: said.append(request.url))
+        tab.goto(path.as_uri())
+        said.append(ask(tab))
+        browser.close()
+    said.remove(path.as_uri())
+    return said
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_browser_shows_it_without_errors_requests_or_barriers(
+    shown: str, tmp_path: Path, scheme: str, width: int
+) -> None:
+    """Light and dark, on a telephone and on a desk; axe finds nothing against it."""
+    path = tmp_path / "compare.html"
+    path.write_text(shown)
+
+    def ask(tab: Page) -> Any:
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        violations = Axe().run(tab).response["violations"]
+        return wide, [(each["id"], each["nodes"][0]["html"]) for each in violations]
+
+    viewport = {"width": width, "height": 844}
+    answer = browse(path, ask, {"color_scheme": scheme, "viewport": viewport})
+    assert answer == [(width, [])]
