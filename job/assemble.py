@@ -1,5 +1,6 @@
 """Builds the parts of a run from the settings: the one place where names of settings meet types."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import torch
 
 from job import model
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.split import Batches, ResidentBatches, Share, Split
 from job.errors import SettingsError
 from job.lease import Lease
@@ -27,6 +28,7 @@ class Trainee:
     network: model.NeuralNetwork
     session: Session
     test: Batches
+    classes: int
 
 
 def make_trainee(
@@ -40,7 +42,8 @@ def make_trainee(
 
     What is saved of it is saved under the `lease`.
     """
-    network = model.build(settings.seed, settings.dropout, device)
+    inputs, classes = math.prod(dataset.shape), len(dataset.classes)
+    network = model.build(settings.seed, settings.dropout, device, inputs, classes)
     batches, test = _make_batches(settings, dataset, device, Share(world.rank, world.size))
     schedule = _make_schedule(settings, len(batches))
     session = Session(
@@ -61,7 +64,7 @@ def make_trainee(
         world=world,
         lease=lease or Lease(),
     )
-    return Trainee(network, session, test)
+    return Trainee(network, session, test, classes)
 
 
 def _make_batches(
@@ -74,7 +77,13 @@ def _make_batches(
     if settings.pipeline == "dataloader":
         from job.data.reference import loaded  # noqa: PLC0415  # torchvision takes two seconds
 
-        road = partial(loaded, device=device, one_hot=settings.one_hot_targets, share=share)
+        road = partial(
+            loaded,
+            device=device,
+            one_hot=settings.one_hot_targets,
+            classes=len(dataset.classes),
+            share=share,
+        )
         size = share.fit(tested, settings.batch_size)
         return road(*train_set, settings.batch_size), road(*test_set, size)
     size = share.fit(tested, EVALUATION_BATCH_SIZE)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from job import logs, termination
@@ -85,11 +86,15 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
 
 
 def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
+    from job.data import source
     from job.data.ahead import ReadAhead
     from job.data.spec import FASHION_MNIST
 
     return ReadAhead(
-        FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline, stop=stop
+        partial(source.read, FASHION_MNIST),
+        data_dir=settings.data_dir,
+        offline=settings.data_offline,
+        stop=stop,
     )
 
 

@@ -14,7 +14,7 @@ import torch
 
 from job import __version__
 from job.assemble import Trainee
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.evaluate import Tally
 from job.model import count_parameters
 from job.preflight.result import Preflight
@@ -66,7 +66,7 @@ def record(
         dataset=dataset(facts.dataset),
         parameters=count_parameters(facts.trainee.network),
         history=history,
-        evaluation=evaluation(facts.tally, facts.dataset.spec.classes),
+        evaluation=evaluation(facts.tally, facts.dataset.classes),
         timings=timings(stopwatch, training, sum(result.test_seconds for result in history)),
         images_per_second=round(len(history) * facts.trainee.session.batches.images / training, 1),
         peak_memory_bytes=peak_memory(torch.device(facts.fitness.device)),
@@ -140,7 +140,7 @@ def versions() -> dict[str, str]:
 def dataset(read: Dataset) -> DatasetRecord:
     """Which data a run has seen."""
     return DatasetRecord(
-        name=read.spec.name,
+        name=read.name,
         train_images=len(read.train_labels),
         test_images=len(read.test_labels),
         sha256=read.digests,

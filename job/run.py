@@ -18,8 +18,7 @@ from job.acceptance import inspect_node
 from job.activity import Activity
 from job.assemble import Trainee, make_trainee
 from job.data.ahead import ReadAhead
-from job.data.source import Dataset
-from job.data.spec import FASHION_MNIST
+from job.data.dataset import Dataset
 from job.data.split import in_order, plan_epoch
 from job.errors import InterruptedRunError, QualityError
 from job.evaluate import Tally, evaluate, merge_all
@@ -176,7 +175,7 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
 
 
 def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
-    plan, classes = in_order(trainee.test.images), len(FASHION_MNIST.classes)
+    plan, classes = in_order(trainee.test.images), trainee.classes
     session, activity = trainee.session, attempt.activity
 
     def judge() -> Tally:

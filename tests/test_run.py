@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import torch
 from contestants import leave_behind
 from job import checkpoint, weights
 from job.artifacts import read_record
+from job.data import source
 from job.data.ahead import ReadAhead
 from job.data.spec import DatasetSpec
 from job.errors import (
@@ -63,10 +65,9 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
         chosen = {"data_dir": folder, "data_offline": True, **QUICK, **settings}
         values = Settings(output_dir=output_dir, **chosen)
         values._origins.update(dict.fromkeys(Settings.model_fields, "default"))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(room, "FASHION_MNIST", spec)
-            data = ReadAhead(spec, data_dir=values.data_dir, offline=values.data_offline)
-            record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
+        read = partial(source.read, spec)
+        data = ReadAhead(read, data_dir=values.data_dir, offline=values.data_offline)
+        record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
         assert record is not None
         return record
 

@@ -6,9 +6,7 @@ Decompressing and digesting release the interpreter's lock, so a second core doe
 import threading
 from pathlib import Path
 
-from job.data import source
-from job.data.source import Dataset
-from job.data.spec import DatasetSpec
+from job.data.dataset import Dataset, Reader
 from job.errors import DataError
 from job.stop import StopFlag
 
@@ -17,25 +15,25 @@ class ReadAhead:
     """A dataset on its way; one that lies nowhere here is not fetched before it is asked for."""
 
     def __init__(
-        self, spec: DatasetSpec, *, data_dir: Path, offline: bool, stop: StopFlag | None = None
+        self, read: Reader, *, data_dir: Path, offline: bool, stop: StopFlag | None = None
     ) -> None:
         """Start to read; it ends with the process if nobody asks."""
-        self._spec, self._data_dir, self._offline, self._stop = spec, data_dir, offline, stop
+        self._read, self._data_dir, self._offline, self._stop = read, data_dir, offline, stop
         self._found: Dataset | None = None
         self._thread = threading.Thread(target=self._look, name="read-ahead", daemon=True)
         self._thread.start()
 
     def dataset(self) -> Dataset:
-        """Wait for it. Raises `DataError` and `InterruptedRunError` as `source.read` does."""
+        """Wait for it. Raises `DataError` and `InterruptedRunError` as the reader does."""
         self._thread.join()
         if self._found is None:  # so that fetching and its errors are those of the reader itself
-            self._found = source.read(
-                self._spec, data_dir=self._data_dir, offline=self._offline, stop=self._stop
+            self._found = self._read(
+                data_dir=self._data_dir, offline=self._offline, stop=self._stop
             )
         return self._found
 
     def _look(self) -> None:
         try:
-            self._found = source.read(self._spec, data_dir=self._data_dir, offline=True)
+            self._found = self._read(data_dir=self._data_dir, offline=True)
         except DataError:
             self._found = None  # whoever asks hears the reason
