@@ -1,5 +1,17 @@
 """The networks that a run can train: the quickstart's, torchvision's by name, and one's own."""
 
 from job.model.mlp import NeuralNetwork, build, count_parameters
+from job.model.networks import Wanted, blank_copy, make, plain_copy, require_known
+from job.model.preparation import bare
 
-__all__ = ["NeuralNetwork", "build", "count_parameters"]
+__all__ = [
+    "NeuralNetwork",
+    "Wanted",
+    "bare",
+    "blank_copy",
+    "build",
+    "count_parameters",
+    "make",
+    "plain_copy",
+    "require_known",
+]

@@ -25,6 +25,7 @@ class NeuralNetwork(nn.Module):
     ) -> None:
         """Draw the weights from torch's global generator."""
         super().__init__()
+        self.inputs, self.classes = inputs, classes
         self.flatten = nn.Flatten()
         self.linear_relu_stack = nn.Sequential(
             nn.Linear(inputs, 512),

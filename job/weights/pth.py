@@ -18,31 +18,35 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from job.weights.archive import floats, open_whole, outline, root_of
+from job.model import bare
+from job.weights.archive import QUICKSTARTS, Bounds, numbers, open_whole, outline, root_of
 
 # What a state_dict calls: by name, and never looked up.
 DICTIONARY: Final = "collections OrderedDict"
 TENSOR: Final = "torch._utils _rebuild_tensor_v2"
-FLOATS: Final = "torch FloatStorage"
+PARAMETER: Final = "torch._utils _rebuild_parameter"
+# float32 is what networks learn, int64 what they count.
+KINDS: Final = {"torch FloatStorage": torch.float32, "torch LongStorage": torch.int64}
 
-Storage = Callable[[str], Tensor]
+Storage = Callable[[str, torch.dtype], Tensor]
 
 
 def encode(model: nn.Module) -> bytes:
     """Encode the state_dict as the quickstart does."""
     buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    torch.save(bare(model).state_dict(), buffer)
     return buffer.getvalue()
 
 
-def decode(data: bytes) -> dict[str, Tensor]:
+def decode(data: bytes, bounds: Bounds = QUICKSTARTS) -> dict[str, Tensor]:
     """Decode what `encode` made, or the quickstart itself; raises various errors for the rest."""
-    with open_whole(data) as archive:
+    with open_whole(data, bounds) as archive:
         root = root_of(archive)
         _require_byte_order(archive, f"{root}/byteorder")
         # One tensor for each key, however often it is asked for.
-        machine = _Machine(cache(lambda key: floats(archive, f"{root}/data/{key}")))
-        state: dict[str, Tensor] = machine.carry_out(outline(archive, f"{root}/data.pkl"))
+        machine = _Machine(cache(lambda key, kind: numbers(archive, f"{root}/data/{key}", kind)))
+        program = outline(archive, f"{root}/data.pkl", bounds)
+        state: dict[str, Tensor] = machine.carry_out(program)
     return state
 
 
@@ -93,18 +97,20 @@ class _Machine:
             self.stack.append({})
         elif function == TENSOR:
             self.stack.append(_tensor(*arguments[:4]))
+        elif function == PARAMETER and isinstance(arguments[0], Tensor):
+            self.stack.append(arguments[0])
         else:
             raise ValueError("data.pkl calls a function that no state_dict needs")
 
     def load_storage(self) -> None:
         """Put the numbers that an identity names in its place."""
         _, kind, key, _, length = self.stack.pop()
-        if kind != FLOATS or not isinstance(key, str):
-            raise ValueError("data.pkl has a tensor of another kind than float32")
-        numbers = self.storage(key)
-        if len(numbers) != length:
-            raise ValueError(f"data/{key} has {len(numbers)} numbers and claims others")
-        self.stack.append(numbers)
+        if kind not in tuple(KINDS) or not isinstance(key, str):
+            raise ValueError("data.pkl has a tensor of another kind than float32 and int64")
+        found = self.storage(key, KINDS[kind])
+        if len(found) != length:
+            raise ValueError(f"data/{key} has {len(found)} numbers and claims others")
+        self.stack.append(found)
 
     def forget_attributes(self) -> None:
         """Drop what would become attributes of a dictionary: the versions of modules."""
