@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from job import logs, termination
@@ -86,15 +85,15 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
 
 
 def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
-    from job.data import source
+    from job.data import catalog
     from job.data.ahead import ReadAhead
-    from job.data.spec import FASHION_MNIST
 
     return ReadAhead(
-        partial(source.read, FASHION_MNIST),
+        catalog.reader(settings.dataset, settings.model, settings.image_size),
         data_dir=settings.data_dir,
         offline=settings.data_offline,
         stop=stop,
+        at_once=catalog.may_be_read_ahead(settings.dataset),
     )
 
 

@@ -27,6 +27,7 @@ from job.record import (
     EpochRecord,
     EvaluationRecord,
     GoodputRecord,
+    ModelRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -64,6 +65,7 @@ def record(
         versions=versions(),
         device=device(facts),
         dataset=dataset(facts.dataset),
+        model=model(facts.trainee),
         parameters=count_parameters(facts.trainee.network),
         history=history,
         evaluation=evaluation(facts.tally, facts.dataset.classes),
@@ -144,6 +146,17 @@ def dataset(read: Dataset) -> DatasetRecord:
         train_images=len(read.train_labels),
         test_images=len(read.test_labels),
         sha256=read.digests,
+        shape=read.shape,
+    )
+
+
+def model(trainee: Trainee) -> ModelRecord:
+    """Which network a run has trained."""
+    start = trainee.start
+    return ModelRecord(
+        name=trainee.wanted.name,
+        weights=None if start is None else trainee.wanted.weights or str(start.path),
+        weights_sha256=None if start is None else start.sha256,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -11,6 +12,9 @@ from job.errors import SettingsError
 from job.record import RunRecord
 from job.session import CHECKPOINTS, HISTORY
 from job.settings import Settings
+
+# A run that says nothing of these is of the time before they could be chosen.
+BEFORE_THEY_WERE_SETTINGS: Final = {"model": "mlp", "dataset": "fashion-mnist"}
 
 
 def finished_run(settings: Settings) -> RunRecord | None:
@@ -23,23 +27,27 @@ def finished_run(settings: Settings) -> RunRecord | None:
     record = artifacts.read_record(settings.output_dir)
     if record is not None:
         before = {name: setting.value for name, setting in record.settings.items()}
-        _require_same_training(before, settings, "a finished run")
+        _require_same_training(before, settings.training_values(), settings, "a finished run")
         if damaged := artifacts.damaged_weights(record, settings.output_dir):
             structlog.get_logger().warning("finished, but damaged: delivering anew", files=damaged)
             return None
     return record
 
 
-def find_checkpoint(settings: Settings) -> Checkpoint | None:
+def find_checkpoint(
+    settings: Settings, values: Mapping[str, object] | None = None
+) -> Checkpoint | None:
     """Return the checkpoint to go on from, None to begin.
 
+    `values` are those that the weights depend on, where there are more than the settings say.
     Raises `SettingsError` for one of other settings, and for none if one is required.
     """
     if settings.resume == "never":
         _forget(settings)
     found = checkpoint.latest(_checkpoints(settings))
     if found is not None:
-        _require_same_training(found.state.settings, settings, "a checkpoint")
+        values = values or settings.training_values()
+        _require_same_training(found.state.settings, values, settings, "a checkpoint")
     elif settings.resume == "required":
         raise SettingsError(
             f"JOB_RESUME=required, and {_checkpoints(settings)} has no whole checkpoint",
@@ -65,10 +73,13 @@ def _forget(settings: Settings) -> None:
     files.remove_folder(_checkpoints(settings))
 
 
-def _require_same_training(before: Mapping[str, object], settings: Settings, what: str) -> None:
+def _require_same_training(
+    before: Mapping[str, object], now: Mapping[str, object], settings: Settings, what: str
+) -> None:
+    before = {**BEFORE_THEY_WERE_SETTINGS, **before}
     differing = [
         f"{name} is {value}, was {before.get(name)}"
-        for name, value in settings.training_values().items()
+        for name, value in now.items()
         if before.get(name) != value
     ]
     if differing:

@@ -70,6 +70,15 @@ def evaluate(model: nn.Module, batches: Iterable[Batch], classes: int) -> Tally:
     return tally
 
 
+def share_buffers(model: nn.Module, world: World) -> None:
+    """Let every rank judge with rank 0's running statistics; each has those of its own images.
+
+    All ranks call this. The gradients do not depend on them, and a checkpoint has rank 0's.
+    """
+    for buffer in model.buffers():
+        world.broadcast(buffer)
+
+
 def merge_all(tally: Tally, world: World) -> Tally:
     """Return the tally of the images of all ranks, on each of them."""
     loss_sum = world.sum(torch.tensor(tally.loss_sum, dtype=torch.float64))

@@ -8,12 +8,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import structlog
 import torch
 
-from job import artifacts, describe, earlier, report, tenure
+from job import artifacts, describe, earlier, pretrained, report, tenure
 from job.acceptance import inspect_node
 from job.activity import Activity
 from job.assemble import Trainee, make_trainee
@@ -21,9 +20,11 @@ from job.data.ahead import ReadAhead
 from job.data.dataset import Dataset
 from job.data.split import in_order, plan_epoch
 from job.errors import InterruptedRunError, QualityError
-from job.evaluate import Tally, evaluate, merge_all
+from job.evaluate import Tally, evaluate, merge_all, share_buffers
 from job.handover import hand_over
+from job.model import require_known
 from job.preflight.result import Preflight
+from job.pretrained import Start
 from job.progress import bar, is_wanted
 from job.record import RunRecord
 from job.session import HISTORY, Session
@@ -35,8 +36,6 @@ from job.supervise import refuse_if_stopped, supervise, watched
 from job.tenure import Leave, Tenure
 from job.train import train
 from job.world import ALONE, Placement, World, join
-
-COMPARED_IMAGES: Final = 64
 
 log = structlog.get_logger()
 
@@ -86,6 +85,7 @@ def run(  # noqa: PLR0913  # all of them are the process's own
 
 def _attempt(attempt: Attempt) -> RunRecord | None:
     held, activity = attempt.tenure, attempt.activity
+    require_known(attempt.settings.model)
     fitness = _check_node(attempt)
     device = _device(fitness, attempt.place)
     activity.enter("meeting")
@@ -94,7 +94,10 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
         activity.enter("data")
         with attempt.stopwatch.phase("data"):
             dataset = _read_data(attempt, world)
-            trainee = make_trainee(attempt.settings, dataset, device, world, held.lease)
+            start = _read_start(attempt, world)
+            trainee = make_trainee(
+                attempt.settings, dataset, device, world, lease=held.lease, start=start
+            )
         activity.enter("training")
         _resume(attempt, trainee.session)
         tally = _train(attempt, trainee)
@@ -135,9 +138,26 @@ def _read_data(attempt: Attempt, world: World) -> Dataset:
     return dataset
 
 
+def _read_start(attempt: Attempt, world: World) -> Start | None:
+    settings, start = attempt.settings, None
+    if settings.model_weights is None:
+        return None
+    with contextlib.suppress(InterruptedRunError):  # all ranks stop together, just below
+        start = pretrained.read(
+            settings.model,
+            settings.model_weights,
+            offline=settings.data_offline,
+            stop=attempt.stop,
+        )
+    refuse_if_stopped(attempt.stop, world)
+    return start
+
+
 def _resume(attempt: Attempt, session: Session) -> None:
     attempt.tenure.lease.require()
-    found = earlier.find_checkpoint(attempt.settings) if session.world.is_main else None
+    found = None
+    if session.world.is_main:
+        found = earlier.find_checkpoint(attempt.settings, session.settings)
     found = hand_over(found, session.world)
     if found is not None:
         session.resume(found)
@@ -180,6 +200,7 @@ def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
 
     def judge() -> Tally:
         activity.enter("evaluating")
+        share_buffers(trainee.network, session.world)
         batches = watched(trainee.test.epoch(plan), attempt.stop, session.world, activity)
         tally = merge_all(evaluate(trainee.network, batches, classes), session.world)
         activity.enter("training")
@@ -195,8 +216,7 @@ def _deliver(
     lease, attempts = attempt.tenure.lease, attempt.tenure.ledger.attempts
     lease.require()
     with stopwatch.phase("artifacts"):
-        images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
-        written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
+        written = artifacts.write_weights(trainee.network, trainee.fixed_batch(), output)
     facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally)
     draft = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()

@@ -348,7 +348,7 @@ def test_bug_is_entered_in_the_ledger(
     tmp_path: Path, start_run: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unexpected exception passes through, and its attempt does not look killed."""
-    monkeypatch.setattr("job.run.make_trainee", lambda *_: 1 / 0)
+    monkeypatch.setattr("job.run.make_trainee", lambda *_, **__: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         start_run(tmp_path / "output")

@@ -1,7 +1,6 @@
 """The network that the settings name, built for the images and classes of the data."""
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from job import own_code
-from job.model.fitting import start_from
+from job.errors import SettingsError
 from job.model.mlp import NeuralNetwork
-from job.model.preparation import Preparation, Prepared, bare
+from job.model.preparation import Preparation, Prepared
 
 MLP: Final = "mlp"
 VARIABLE: Final = "JOB_MODEL"
@@ -37,6 +36,11 @@ class Wanted:
         """Whether it is the quickstart's network, for which there are faster steps."""
         return self.name == MLP
 
+    @property
+    def is_own(self) -> bool:
+        """Whether a function of the user's makes it."""
+        return own_code.is_own(self.name)
+
 
 def require_known(name: str) -> None:
     """Raise `SettingsError` for a name that means no network; one's own is not looked at."""
@@ -46,19 +50,37 @@ def require_known(name: str) -> None:
         zoo.require_known(name)
 
 
-def make(
-    wanted: Wanted, seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None
-) -> nn.Module:
-    """The network with the weights of `seed`, or where it has them those of `state`.
+def make(wanted: Wanted, seed: int, device: torch.device) -> nn.Module:
+    """The network with the weights of `seed`.
 
     Built on the CPU, so that a seed gives the same weights whatever the device. Raises
-    `SettingsError` for a network that cannot be built, `ValueError` for a `state` of another one.
+    `SettingsError` for a network that cannot be built.
     """
     torch.manual_seed(seed)
-    network = _make(wanted)
-    if state is not None:
-        start_from(bare(network), state, wanted.classes)
-    return network.to(device)
+    return _make(wanted).to(device)
+
+
+@torch.inference_mode()
+def require_fit(network: nn.Module, wanted: Wanted) -> None:
+    """Raise `SettingsError` for a network that does not tell the classes of such images."""
+    device = next(network.parameters()).device
+    try:
+        logits = network.eval()(torch.zeros(2, *wanted.shape, device=device))
+    except Exception as error:
+        # Each network has its own way to fail on images that are too small for it.
+        raise _unfit(wanted, f"raises {type(error).__name__}: {error}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (2, wanted.classes):
+        seen = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise _unfit(wanted, f"returns {seen}")
+
+
+def _unfit(wanted: Wanted, cause: str) -> SettingsError:
+    seen = f"{VARIABLE}={wanted.name} on images (2, {', '.join(map(str, wanted.shape))})"
+    return SettingsError(
+        f"{seen}, JOB_IMAGE_SIZE={wanted.image_size or 'unset'}: {cause}",
+        allowed=f"logits (2, {wanted.classes}), one for each class",
+        fix="set JOB_IMAGE_SIZE to what the network can take, or choose another JOB_MODEL",
+    )
 
 
 def plain_copy(network: nn.Module) -> nn.Module:
@@ -82,7 +104,7 @@ def _make(wanted: Wanted) -> nn.Module:
     channels, height, width = wanted.shape
     if wanted.name == MLP:
         return NeuralNetwork(wanted.dropout, channels * height * width, wanted.classes)
-    if own_code.is_own(wanted.name):
+    if wanted.is_own:
         return _own(wanted)
     return _from_zoo(wanted)
 

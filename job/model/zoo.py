@@ -31,9 +31,14 @@ class Look:
     deviation: tuple[float, ...]
 
 
+def is_known(name: str) -> bool:
+    """Whether torchvision has a classification model of that name."""
+    return name in _names()
+
+
 def require_known(name: str) -> None:
     """Raise `SettingsError` with the nearest names for a model that torchvision does not have."""
-    known = torchvision.models.list_models(module=torchvision.models)
+    known = _names()
     if name not in known:
         nearest = difflib.get_close_matches(name, known, n=3, cutoff=0)
         raise SettingsError(
@@ -61,17 +66,41 @@ def build(name: str, classes: int, channels: int, image_size: int | None) -> nn.
     return network
 
 
+def url_of(name: str, weights: str) -> str:
+    """Where torchvision publishes the `weights` of the model; the name is that of the file.
+
+    Raises `SettingsError` for weights that the model does not have.
+    """
+    url: str = _weights(name, weights).url
+    return url
+
+
 def look(name: str, channels: int, image_size: int | None, weights: str | None = None) -> Look:
     """The images that `name` was trained with, or of `image_size` pixels a side.
 
     Of other than three channels each has the mean and the deviation over the three.
     """
-    known = torchvision.models.get_model_weights(name)
-    wants = (known[weights] if weights else known.DEFAULT).transforms()
+    wants = _weights(name, weights or "DEFAULT").transforms()
     by_halves = name in NORMALISED_BY_HALVES
     mean, deviation = (HALVES, HALVES) if by_halves else (wants.mean, wants.std)
     side = image_size or wants.crop_size[0]
     return Look(side, _over_channels(mean, channels), _over_channels(deviation, channels))
+
+
+def _names() -> list[str]:
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def _weights(name: str, weights: str) -> Any:
+    known = torchvision.models.get_model_weights(name)
+    if weights not in known.__members__:
+        raise SettingsError(
+            f"JOB_MODEL_WEIGHTS={weights}: torchvision has none of that name for {name}",
+            allowed=f"{', '.join(known.__members__)}, or a .safetensors or .pth file",
+            fix=f"set JOB_MODEL_WEIGHTS={next(iter(known)).name}, or unset it",
+        )
+    return known[weights]
 
 
 def _particulars(name: str, image_size: int | None) -> dict[str, Any]:

@@ -19,7 +19,10 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 @dataclass(frozen=True)
 class Update:
-    """How a gradient becomes new weights; `seed` is that of the dropout."""
+    """How a gradient becomes new weights; `seed` is that of the dropout.
+
+    `random` is said of networks that may draw numbers of their own while they learn.
+    """
 
     optimizer: Literal["sgd", "adamw"]
     schedule: Schedule
@@ -29,6 +32,7 @@ class Update:
     label_smoothing: float = 0.0
     dropout: float = 0.0
     seed: int = 0
+    random: bool = False
 
 
 class LossSum:

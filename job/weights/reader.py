@@ -34,14 +34,15 @@ def read(path: Path, network: nn.Module | None = None) -> nn.Module:
     return network.eval()
 
 
-def read_state(path: Path, bounds: Bounds) -> dict[str, Tensor]:
-    """Read a `.safetensors` or `.pth` file of any network, by the names that it has.
+def read_state(path: Path, data: bytes) -> dict[str, Tensor]:
+    """Decode the `data` of a `.safetensors` or `.pth` file of any network, by its own names.
 
-    Raises `DataError` for a file that is missing, of another kind, torn or too large.
+    Raises `DataError`, which names `path`, for data of another kind, torn, or made to unpack to
+    more than torch would have written.
     """
     _require_known_ending(path, tuple(STATES))
     try:
-        state = STATES[path.suffix](read_bounded(path, bounds.file_bytes), bounds)
+        state = STATES[path.suffix](data, Bounds.of_file(len(data)))
         _require_state(state)
     except Exception as error:
         raise _unreadable(path, _first_line(error)) from error
