@@ -10,7 +10,7 @@ from job import artifacts, checkpoint, files
 from job.checkpoint import Checkpoint
 from job.errors import SettingsError
 from job.record import RunRecord
-from job.session import CHECKPOINTS, HISTORY
+from job.session import CHECKPOINTS, HISTORY, Session
 from job.settings import Settings
 
 # A run that says nothing of these is of the time before they could be chosen.
@@ -34,19 +34,18 @@ def finished_run(settings: Settings) -> RunRecord | None:
     return record
 
 
-def find_checkpoint(
-    settings: Settings, values: Mapping[str, object] | None = None
-) -> Checkpoint | None:
+def find_checkpoint(settings: Settings, session: Session | None = None) -> Checkpoint | None:
     """Return the checkpoint to go on from, None to begin.
 
-    `values` are those that the weights depend on, where there are more than the settings say.
+    The `session` that is to go on knows how large it may be, and digests of what it depends on.
     Raises `SettingsError` for one of other settings, and for none if one is required.
     """
     if settings.resume == "never":
         _forget(settings)
-    found = checkpoint.latest(_checkpoints(settings))
+    limit = checkpoint.LIMIT_BYTES if session is None else session.payload_limit_bytes
+    found = checkpoint.latest(_checkpoints(settings), limit)
     if found is not None:
-        values = values or settings.training_values()
+        values = settings.training_values() if session is None else session.settings
         _require_same_training(found.state.settings, values, settings, "a checkpoint")
     elif settings.resume == "required":
         raise SettingsError(

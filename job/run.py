@@ -157,7 +157,7 @@ def _resume(attempt: Attempt, session: Session) -> None:
     attempt.tenure.lease.require()
     found = None
     if session.world.is_main:
-        found = earlier.find_checkpoint(attempt.settings, session.settings)
+        found = earlier.find_checkpoint(attempt.settings, session)
     found = hand_over(found, session.world)
     if found is not None:
         session.resume(found)
