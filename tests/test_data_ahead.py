@@ -9,6 +9,7 @@ import pytest
 
 from job.data import source
 from job.data.ahead import ReadAhead
+from job.data.dataset import Dataset
 from job.data.spec import FASHION_MNIST, DatasetSpec
 from job.errors import DataError
 from job.stop import StopFlag
@@ -57,3 +58,18 @@ def test_nothing_is_fetched_before_it_is_asked_for(
     with pytest.raises(DataError, match="mirror is closed"):
         ahead.dataset()
     assert fetched == [tmp_path]
+
+
+def test_what_may_not_be_read_ahead_is_read_when_it_is_asked_for() -> None:
+    """Code that imports would do so beside the main thread's imports."""
+    asked: list[bool] = []
+
+    def read(*, data_dir: Path, offline: bool, stop: StopFlag | None = None) -> Dataset:
+        asked.append(offline)
+        raise DataError(f"nothing in {data_dir}, {stop}")
+
+    ahead = ReadAhead(read, data_dir=Path("here"), offline=True, at_once=False)
+    assert not asked
+    with pytest.raises(DataError, match="nothing in here"):
+        ahead.dataset()
+    assert asked == [True]
