@@ -15,12 +15,18 @@ FILE: Final = re.compile(r"```python\n# (\S+\.py)\n(.*?)```", re.DOTALL)
 LINES: Final = re.compile(r"```sh\n(python draw\.py\n.*?)```", re.DOTALL)
 
 
-def _typed(folder: Path, *command: str) -> str:
+def _typed(folder: Path, *command: str, **environment: str) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path, "JOB_DEVICE": "cpu"},
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env={**kept, "PATH": path, "JOB_DEVICE": "cpu", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -33,7 +39,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, code in FILE.findall(page):
         (folder / name).write_text(code)
     (lines,) = LINES.findall(page)
-    _typed(folder, "bash", "-euo", "pipefail", "-c", lines)
+    _typed(folder, "bash", "-euo", "pipefail", "-c", lines, PYTHONPATH=str(PAGE.parents[1]))
     return folder
 
 

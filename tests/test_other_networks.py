@@ -188,14 +188,6 @@ def test_resnet18_is_trained_from_the_command_line(tmp_path: Path, job: Program)
     assert [each["name"] for each in record["evaluation"]["classes"]] == list(FOLDER_CLASSES)
     assert record["device"]["step"] == "eager"
 
-    again = job(
-        *chosen, "--data-dir", data, "--output-dir", output, "--epochs", "1", JOB_BATCH_SIZE="8"
-    )
-    assert "already finished" in again.stdout + again.stderr
-    other = job("--data-dir", data, "--output-dir", output, "--epochs", "1", JOB_BATCH_SIZE="8")
-    assert other.returncode == ExitCode.SETTINGS
-    assert "model is mlp, was resnet18" in other.stderr
-
     picture = data / "test" / "coat" / "0.png"
     for name in ("model.safetensors", "model.pth", "model.pt2"):
         read = weights.read(output / name, delivered_beside(output / name).blank_network())
