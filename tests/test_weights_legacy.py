@@ -82,3 +82,12 @@ def test_newer_files_do_not_begin_like_one() -> None:
 
     assert _saved({}).startswith(legacy.BEGINNING)
     assert not buffer.getvalue().startswith(legacy.BEGINNING)
+
+
+def test_count_beside_the_numbers_must_agree() -> None:
+    """A file that says two things of a storage is not the one that was written."""
+    content = bytearray(_saved({"weight": torch.zeros(2)}))
+    content[-16] = 3
+
+    with pytest.raises(ValueError, match="has 3 numbers and 8 bytes for 2"):
+        pth.decode(bytes(content))
