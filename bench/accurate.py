@@ -29,7 +29,7 @@ import torch  # noqa: E402  # after the line above, as in the job
 from job import files  # noqa: E402
 from job.assemble import make_trainee  # noqa: E402
 from job.data import source  # noqa: E402
-from job.data.source import Dataset  # noqa: E402
+from job.data.dataset import Dataset  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
 from job.data.split import in_order, plan_epoch  # noqa: E402
 from job.evaluate import evaluate  # noqa: E402

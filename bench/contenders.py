@@ -29,7 +29,7 @@ from rivals import CPU, Epoch  # noqa: E402
 
 from job.assemble import Trainee, make_trainee  # noqa: E402
 from job.data import source  # noqa: E402
-from job.data.source import Dataset  # noqa: E402
+from job.data.dataset import Dataset  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
 from job.data.split import as_input, in_order, plan_epoch  # noqa: E402
 from job.evaluate import evaluate  # noqa: E402

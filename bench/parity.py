@@ -21,7 +21,7 @@ import torch  # noqa: E402
 from job import files  # noqa: E402
 from job.assemble import make_trainee  # noqa: E402
 from job.data import content, source  # noqa: E402
-from job.data.source import Dataset  # noqa: E402
+from job.data.dataset import Dataset  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
 from job.data.split import in_order, plan_epoch  # noqa: E402
 from job.evaluate import evaluate  # noqa: E402
@@ -113,7 +113,7 @@ def unpack(dataset: Dataset, folder: Path) -> Path:
     """Write the four files in torchvision's layout below `folder`; return it."""
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    for file, path in content.locate(dataset.spec, dataset.folder).items():
+    for file, path in content.locate(FASHION_MNIST, dataset.folder).items():
         packed = path.read_bytes()
         (raw / file.name).write_bytes(gzip.decompress(packed) if path.suffix else packed)
     return folder

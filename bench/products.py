@@ -12,7 +12,7 @@ import torch
 from rivals import BATCH, CPU, Epoch
 from torch import Tensor
 
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.split import count_batches
 from job.layers import Fp32Layer, Layers, linear_layers
 from job.model import build

@@ -28,7 +28,7 @@ from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 from job.__main__ import leave  # noqa: E402
 from job.assemble import Trainee, make_trainee  # noqa: E402
 from job.data import source  # noqa: E402
-from job.data.source import Dataset  # noqa: E402
+from job.data.dataset import Dataset  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
 from job.data.split import EpochPlan, plan_epoch  # noqa: E402
 from job.schedule import constant  # noqa: E402

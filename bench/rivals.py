@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.split import epoch_order
 from job.model import build
 

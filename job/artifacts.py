@@ -4,48 +4,51 @@
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from job import files, weights
 from job.errors import OutputError
-from job.model import NeuralNetwork
+from job.model import blank_copy, plain_copy
 from job.record import RECORD_FILE, ArtifactRecord, RunRecord
 
 RECORD: Final = RECORD_FILE
+PROGRAM: Final = "model.pt2"
 LIMIT_RECORD_BYTES: Final = 2**24  # some ten thousand epochs
 # torch.export may order the same sums in another way than the module does.
 PROGRAM_TOLERANCE: Final = 1e-5
 
 
 @torch.inference_mode()
-def write_weights(model: NeuralNetwork, images: Tensor, output_dir: Path) -> list[Path]:
+def write_weights(model: nn.Module, images: Tensor, output_dir: Path) -> list[Path]:
     """Write the three weight files; each, read back, gives the logits that `model` gives.
 
-    `images` (B, 1, 28, 28) float32, on the CPU, are the fixed batch that they are compared on.
+    `images` (B, C, H, W) float32, on the CPU, are the fixed batch that they are compared on.
     Raises `OutputError` if a file does not keep what was written.
     """
-    model = _plain_copy(model)
+    model = plain_copy(model)
     expected = model(images)
-    program = weights.to_pt2(model)
-    contents = {
-        output_dir / "model.safetensors": weights.to_safetensors(model),
-        output_dir / "model.pth": weights.to_pth(model),
-        output_dir / "model.pt2": program,
+    encoders: dict[str, Callable[[nn.Module], bytes]] = {
+        "model.safetensors": weights.to_safetensors,
+        "model.pth": weights.to_pth,
+        PROGRAM: partial(weights.to_pt2, shape=tuple(images.shape[1:])),
     }
-    for path, content in contents.items():
+    # One after the other: of a large model each has half a gigabyte.
+    for name, encode in encoders.items():
+        path, content = output_dir / name, encode(model)
         files.write_bytes(path, content)
         _require_kept(path, content)
-        _require_same(path, weights.read(path)(images), expected, tolerance=0)
-    logits = weights.run_pt2(program, images)
-    _require_same(output_dir / "model.pt2", logits, expected, PROGRAM_TOLERANCE)
-    return list(contents)
+        _require_same(path, weights.read(path, blank_copy(model))(images), expected, tolerance=0)
+        if name == PROGRAM:
+            _require_same(path, weights.run_pt2(content, images), expected, PROGRAM_TOLERANCE)
+    return [output_dir / name for name in encoders]
 
 
 def describe(output_dir: Path, paths: Iterable[Path]) -> dict[str, ArtifactRecord]:
@@ -83,12 +86,6 @@ def damaged_weights(record: RunRecord, output_dir: Path) -> list[str]:
 def _is_kept(path: Path, kept: ArtifactRecord) -> bool:
     data = files.read_bytes(path, kept.bytes)
     return data is not None and hashlib.sha256(data).hexdigest() == kept.sha256
-
-
-def _plain_copy(model: NeuralNetwork) -> NeuralNetwork:
-    copy = NeuralNetwork()  # on the CPU and without dropout
-    copy.load_state_dict(model.state_dict())
-    return copy.eval()
 
 
 def _describe(path: Path) -> ArtifactRecord:

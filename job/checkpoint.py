@@ -31,7 +31,7 @@ from job.record import EpochRecord
 MANIFEST: Final = "manifest.json"
 PREFIX: Final = "step-"
 PAYLOAD: Final = "state-"
-LIMIT_BYTES: Final = 2**26  # a state has some megabytes; a manifest less
+LIMIT_BYTES: Final = 2**26  # the MLP's state has some megabytes; a manifest less
 # The errors of pydantic and json are ValueErrors; json gives up on a thousand brackets.
 UNREADABLE: Final = (OutputError, ValueError, RecursionError, SafetensorError)
 
@@ -55,7 +55,7 @@ class _Manifest(BaseModel):
     schema_version: Literal[1] = 1
     step: int
     payload: str = Field(pattern=r"^state-[0-9a-f]{16}\.safetensors$")  # no path to elsewhere
-    payload_bytes: int = Field(ge=0, le=LIMIT_BYTES)
+    payload_bytes: int = Field(ge=0)
     payload_sha256: str
     state: RunState
 
@@ -90,16 +90,16 @@ def save(root: Path, step: int, state: RunState, tensors: dict[str, Tensor]) -> 
     return folder
 
 
-def latest(root: Path) -> Checkpoint | None:
+def latest(root: Path, limit_bytes: int = LIMIT_BYTES) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, or None; warn about each that is not.
 
-    Raises `OutputError` if none is whole and the volume does not give one that may be: training
-    anew would throw it away.
+    A payload of more than `limit_bytes` is none. Raises `OutputError` if none is whole and the
+    volume does not give one that may be: training anew would throw it away.
     """
     refusal: OutputError | None = None
     for folder in reversed(_folders(root)):
         try:
-            return _read(folder)
+            return _read(folder, limit_bytes)
         except UNREADABLE as error:
             reason = str(error).splitlines()[0]
             structlog.get_logger().warning("checkpoint skipped", folder=str(folder), reason=reason)
@@ -145,8 +145,12 @@ def _folders(root: Path) -> list[Path]:
     return sorted(numbered, key=step_of)
 
 
-def _read(folder: Path) -> Checkpoint:
+def _read(folder: Path, limit_bytes: int) -> Checkpoint:
     manifest = _Manifest.model_validate(_unseal(_content(folder / MANIFEST, LIMIT_BYTES)))
+    if manifest.payload_bytes > limit_bytes:
+        raise ValueError(
+            f"{manifest.payload} has {manifest.payload_bytes} bytes, at most {limit_bytes} are read"
+        )
     data = _content(folder / manifest.payload, manifest.payload_bytes)
     if hashlib.sha256(data).hexdigest() != manifest.payload_sha256:
         raise ValueError(f"{manifest.payload} is not what the manifest describes")

@@ -158,11 +158,15 @@ def _settings(flags: list[str]) -> Settings:
 
 
 def _read_ahead(settings: Settings, stop: StopFlag) -> "ReadAhead":
+    from job.data import catalog
     from job.data.ahead import ReadAhead
-    from job.data.spec import FASHION_MNIST
 
     return ReadAhead(
-        FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline, stop=stop
+        catalog.reader(settings.dataset, settings.model, settings.image_size),
+        data_dir=settings.data_dir,
+        offline=settings.data_offline,
+        stop=stop,
+        at_once=catalog.may_be_read_ahead(settings.dataset),
     )
 
 

@@ -14,7 +14,7 @@ import torch
 
 from job import __version__
 from job.assemble import Trainee
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.evaluate import Tally
 from job.model import count_parameters
 from job.preflight.result import Preflight
@@ -29,6 +29,7 @@ from job.record import (
     GoodputRecord,
     GpuUseRecord,
     MistakeRecord,
+    ModelRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -68,9 +69,10 @@ def record(
         versions=versions(),
         device=device(facts),
         dataset=dataset(facts.dataset),
+        model=model(facts.trainee),
         parameters=count_parameters(facts.trainee.network),
         history=history,
-        evaluation=evaluation(facts.tally, facts.dataset.spec.classes, facts.mistakes),
+        evaluation=evaluation(facts.tally, facts.dataset.classes, facts.mistakes),
         timings=timings(stopwatch, training, sum(result.test_seconds for result in history)),
         images_per_second=round(len(history) * facts.trainee.session.batches.images / training, 1),
         peak_memory_bytes=peak_memory(torch.device(facts.fitness.device)),
@@ -145,10 +147,21 @@ def versions() -> dict[str, str]:
 def dataset(read: Dataset) -> DatasetRecord:
     """Which data a run has seen."""
     return DatasetRecord(
-        name=read.spec.name,
+        name=read.name,
         train_images=len(read.train_labels),
         test_images=len(read.test_labels),
         sha256=read.digests,
+        shape=read.shape,
+    )
+
+
+def model(trainee: Trainee) -> ModelRecord:
+    """Which network a run has trained."""
+    start = trainee.start
+    return ModelRecord(
+        name=trainee.wanted.name,
+        weights=None if start is None else trainee.wanted.weights or str(start.path),
+        weights_sha256=None if start is None else start.sha256,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -9,8 +10,11 @@ from job import artifacts, checkpoint, files
 from job.checkpoint import Checkpoint
 from job.errors import SettingsError
 from job.record import RunRecord
-from job.session import CHECKPOINTS, HISTORY
+from job.session import CHECKPOINTS, HISTORY, Session
 from job.settings import Settings
+
+# A run that says nothing of these is of the time before they could be chosen.
+BEFORE_THEY_WERE_SETTINGS: Final = {"model": "mlp", "dataset": "fashion-mnist"}
 
 
 def finished_run(settings: Settings) -> RunRecord | None:
@@ -23,23 +27,26 @@ def finished_run(settings: Settings) -> RunRecord | None:
     record = artifacts.read_record(settings.output_dir)
     if record is not None:
         before = {name: setting.value for name, setting in record.settings.items()}
-        _require_same_training(before, settings, "a finished run")
+        _require_same_training(before, settings.training_values(), settings, "a finished run")
         if damaged := artifacts.damaged_weights(record, settings.output_dir):
             structlog.get_logger().warning("finished, but damaged: delivering anew", files=damaged)
             return None
     return record
 
 
-def find_checkpoint(settings: Settings) -> Checkpoint | None:
+def find_checkpoint(settings: Settings, session: Session | None = None) -> Checkpoint | None:
     """Return the checkpoint to go on from, None to begin.
 
+    The `session` that is to go on knows how large it may be, and digests of what it depends on.
     Raises `SettingsError` for one of other settings, and for none if one is required.
     """
     if settings.resume == "never":
         _forget(settings)
-    found = checkpoint.latest(_checkpoints(settings))
+    limit = checkpoint.LIMIT_BYTES if session is None else session.payload_limit_bytes
+    found = checkpoint.latest(_checkpoints(settings), limit)
     if found is not None:
-        _require_same_training(found.state.settings, settings, "a checkpoint")
+        values = settings.training_values() if session is None else session.settings
+        _require_same_training(found.state.settings, values, settings, "a checkpoint")
     elif settings.resume == "required":
         raise SettingsError(
             f"JOB_RESUME=required, and {_checkpoints(settings)} has no whole checkpoint",
@@ -65,10 +72,13 @@ def _forget(settings: Settings) -> None:
     files.remove_folder(_checkpoints(settings))
 
 
-def _require_same_training(before: Mapping[str, object], settings: Settings, what: str) -> None:
+def _require_same_training(
+    before: Mapping[str, object], now: Mapping[str, object], settings: Settings, what: str
+) -> None:
+    before = {**BEFORE_THEY_WERE_SETTINGS, **before}
     differing = [
         f"{name} is {value}, was {before.get(name)}"
-        for name, value in settings.training_values().items()
+        for name, value in now.items()
         if before.get(name) != value
     ]
     if differing:

@@ -103,6 +103,15 @@ def _mistakes(logits: Tensor, labels: Tensor, first: int, most: int) -> list[Mis
     ]
 
 
+def share_buffers(model: nn.Module, world: World) -> None:
+    """Let every rank judge with rank 0's running statistics; each has those of its own images.
+
+    All ranks call this. The gradients do not depend on them, and a checkpoint has rank 0's.
+    """
+    for buffer in model.buffers():
+        world.broadcast(buffer)
+
+
 def merge_all(tally: Tally, world: World) -> Tally:
     """Return the tally of the images of all ranks, on each of them."""
     loss_sum = world.sum(torch.tensor(tally.loss_sum, dtype=torch.float64))

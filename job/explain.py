@@ -40,23 +40,32 @@ def _settings(settings: Settings) -> list[str]:
 
 
 def _plan(settings: Settings) -> list[str]:
+    saved = f"after each epoch and every {settings.checkpoint_every_seconds:g} s of training"
+    return _aligned((*_plan_of_data(settings), *_plan_of_model(settings), ("saved", saved)))
+
+
+def _plan_of_data(settings: Settings) -> list[tuple[str, str]]:
+    if settings.dataset != "fashion-mnist":
+        told = f"{settings.epochs} epochs, whose length is known when {settings.dataset} is read"
+        return [("steps", told)]
     images = FASHION_MNIST.train_images.shape[0]
     steps = -(-images // settings.batch_size)
+    return [
+        ("steps", f"{settings.epochs * steps:,} = {settings.epochs} epochs × {steps:,}"),
+        ("images", f"{settings.epochs * images:,}, at most {settings.batch_size:,} a step"),
+        ("data", f"{_pixels():,} bytes of pixels, kept as uint8 on the device if resident"),
+    ]
+
+
+def _plan_of_model(settings: Settings) -> list[tuple[str, str]]:
+    if (settings.model, settings.dataset) != ("mlp", "fashion-mnist"):
+        return [("weights", f"known when {settings.model} is built for the data")]
     weights = PARAMETERS * FLOAT_BYTES
     kept = weights * _tensors_per_weight(settings)
-    return _aligned(
-        (
-            ("steps", f"{settings.epochs * steps:,} = {settings.epochs} epochs × {steps:,}"),
-            ("images", f"{settings.epochs * images:,}, at most {settings.batch_size:,} a step"),
-            ("data", f"{_pixels():,} bytes of pixels, kept as uint8 on the device if resident"),
-            ("weights", f"{weights:,} bytes = {PARAMETERS:,} numbers"),
-            ("checkpoint", f"{kept:,} bytes, {settings.keep_checkpoints} kept"),
-            (
-                "saved",
-                f"after each epoch and every {settings.checkpoint_every_seconds:g} s of training",
-            ),
-        )
-    )
+    return [
+        ("weights", f"{weights:,} bytes = {PARAMETERS:,} numbers"),
+        ("checkpoint", f"{kept:,} bytes, {settings.keep_checkpoints} kept"),
+    ]
 
 
 def _run_it(settings: Settings) -> list[str]:

@@ -135,7 +135,7 @@ class Layers:
         self._first, self._second, self._last = map(Fp32Layer, (first, second, last))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the two hidden layers' outputs, then the logits; `images` are (B, 784)."""
+        """Return the two hidden layers' outputs, then the logits; `images` are (B, inputs)."""
         low = self._first.forward(images, rectify=True)
         high = self._second.forward(low, rectify=True)
         return low, high, self._last.forward(high, rectify=False)
@@ -143,7 +143,7 @@ class Layers:
     def ascend(
         self, images: Tensor, low: Tensor, high: Tensor, by_logits: Tensor, scale: float
     ) -> None:
-        """Add `scale` times the gradients by all parameters, given that by the logits (B, 10)."""
+        """Add `scale` times the gradients by all parameters, given that by the logits."""
         by_high = _mask(self._last.backward(by_logits), high)
         by_low = _mask(self._second.backward(by_high), low)
         self._last.ascend(by_logits, high, scale)
@@ -186,7 +186,7 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
 
 
 def forward_of(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return the fastest way from images (B, 1, 28, 28) to the logits that `network` gives.
+    """Return the fastest way from images (B, C, H, W) to the logits that `network` gives.
 
     For evaluation only: it records no gradients and drops nothing out. It is the network itself
     unless that is the quickstart's and lies on the CPU.

@@ -1,43 +1,35 @@
-"""Names the clothes on pictures with weights that a run has left."""
+"""Names what is on pictures, with weights that a run has left and the record beside them."""
 
-import io
 import json
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from job import weights
-from job.data import source
-from job.data.spec import FASHION_MNIST
+from job.data import catalog, picture
 from job.data.split import as_input
+from job.delivered import Delivered, delivered_beside
 from job.errors import DataError
 from job.logs import is_for_people
-from job.reading import read_bounded
 from job.settings import PredictSettings
 
-SIDE: Final = 28
+QUICKSTART: Final = (1, 28, 28)
+COLOUR: Final = 3
 BRIGHT: Final = 127
-# Pillow knows more, among them some that start other programs to be read.
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-# A telephone's JPEG of 50 million pixels is within both; unpacked it takes four bytes a pixel.
-LIMIT_BYTES: Final = 2**25
-LIMIT_PIXELS: Final = 2**26
-# Each scan goes over the whole picture; a progressive JPEG has ten, a hostile one millions.
-LIMIT_SCANS: Final = 100
-JPEG: Final = b"\xff\xd8"
-SCAN: Final = b"\xff\xda"
+
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels (28, 28) uint8, what they are called, and what was done to get them."""
+    """Pixels (H, W) or (C, H, W) uint8, what they are called, and what was done to get them."""
 
     name: str
     pixels: Tensor
@@ -89,61 +81,47 @@ def table(prediction: Prediction) -> str:
 
 def predict(settings: PredictSettings) -> Iterator[Prediction]:
     """Classify each picture; raises `DataError` for weights or a picture that cannot be read."""
-    network = weights.read(settings.weights)
-    for picture in _pictures(settings):
+    delivered = delivered_beside(settings.weights)
+    network = weights.read(settings.weights, delivered.blank_network())
+    for each in _pictures(settings, delivered):
         with torch.inference_mode():
-            logits = network(as_input(picture.pixels.unsqueeze(0)))
+            logits = network(as_input(each.pixels.unsqueeze(0)))
         shares = torch.softmax(logits.double(), dim=1)[0].tolist()
-        yield Prediction(picture, dict(zip(FASHION_MNIST.classes, shares, strict=True)))
+        yield Prediction(each, dict(zip(delivered.classes, shares, strict=True)))
 
 
-def read_picture(path: Path) -> Picture:
-    """Read a picture file; what is not 28×28 grey is converted, and that is said.
+def read_picture(path: Path, shape: Shape = QUICKSTART) -> Picture:
+    """Read a picture file; what is not of that shape (C, H, W) is converted, and that is said.
 
     Raises `DataError` for a file that is missing, torn, of another kind or far too large.
     """
-    try:
-        data = read_bounded(path, LIMIT_BYTES)
-        with warnings.catch_warnings():
-            # Pillow warns of what is odd in a file, and of what would unpack to gigabytes.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _require_modest(image, data)
-                return _convert(str(path), image)
-    except Exception as error:
-        # Each format has its own reader, and each reader its own errors for a torn file.
-        raise DataError(
-            f"cannot read the picture {path}: {_cause(error)}",
-            allowed=f"a picture of the kind {', '.join(FORMATS)}",
-            fix="check the path and the file, or save the picture as PNG",
-        ) from error
+    convert = _convert_colour if shape[0] == COLOUR else _convert
+    return picture.read(path, partial(convert, str(path), size=(shape[2], shape[1])))
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture, or one of another kind"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _convert_colour(name: str, image: Image.Image, size: tuple[int, int]) -> Picture:
+    notes = [] if image.size == size else [_fitted(image, size)]
+    # As the pictures of an image-folder were read.
+    fitted = picture.as_colour(image, size)
+    pixels = torch.frombuffer(bytearray(fitted.tobytes()), dtype=torch.uint8)
+    planes = pixels.view(size[1], size[0], COLOUR).permute(2, 0, 1).contiguous()
+    return Picture(name, planes, tuple(notes))
 
 
-def _require_modest(image: Image.Image, data: bytes) -> None:
-    pixels = image.width * image.height
-    if pixels > LIMIT_PIXELS:
-        raise ValueError(f"{pixels} pixels, at most {LIMIT_PIXELS} are read")
-    if data.startswith(JPEG) and (scans := data.count(SCAN)) > LIMIT_SCANS:
-        raise ValueError(f"{scans} scans, at most {LIMIT_SCANS} are read")
+def _fitted(image: Image.Image, size: tuple[int, int]) -> str:
+    return f"fitted from {image.width}×{image.height} to {size[0]}×{size[1]}"
 
 
-def _convert(name: str, image: Image.Image) -> Picture:
+def _convert(name: str, image: Image.Image, size: tuple[int, int]) -> Picture:
     notes = []
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         notes.append("turned upright, as the camera says")
     grey, note = _to_grey(ImageOps.exif_transpose(image))
     notes += note
-    if grey.size != (SIDE, SIDE):
-        notes.append(f"fitted from {grey.width}×{grey.height} to {SIDE}×{SIDE}")
-        grey = _fit(grey)
-    pixels = torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(SIDE, SIDE)
+    if grey.size != size:
+        notes.append(_fitted(grey, size))
+        grey = _fit(grey, size)
+    pixels = torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(size[1], size[0])
     if _border(pixels).float().mean() > BRIGHT:
         notes.append("the background is bright; the training images have a black one")
     return Picture(name, pixels, tuple(notes))
@@ -162,22 +140,29 @@ def _to_grey(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return image.convert("L"), [note]
 
 
-def _fit(image: Image.Image) -> Image.Image:
+def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     # As the dataset was made: the longer side decides, the rest is filled with background.
     background = cast("int", image.getpixel((0, 0)))
-    return ImageOps.pad(image, (SIDE, SIDE), color=background)
+    return ImageOps.pad(image, size, color=background)
 
 
-def _pictures(settings: PredictSettings) -> Iterator[Picture]:
-    if settings.test_image is None:
-        yield from map(read_picture, settings.pictures)
+def _pictures(settings: PredictSettings, delivered: Delivered) -> Iterator[Picture]:
+    if settings.test_image is not None:
+        yield _test_image(settings, settings.test_image, delivered)
     else:
-        yield _test_image(settings, settings.test_image)
+        delivered.require_pictures()
+        yield from (read_picture(path, delivered.shape) for path in settings.pictures)
 
 
-def _test_image(settings: PredictSettings, index: int) -> Picture:
-    read = source.read(FASHION_MNIST, data_dir=settings.data_dir, offline=settings.data_offline)
-    label = FASHION_MNIST.classes[int(read.test_labels[index])]
+def _test_image(settings: PredictSettings, index: int, delivered: Delivered) -> Picture:
+    reader = catalog.reader(delivered.dataset, delivered.wanted.name, delivered.image_size)
+    read = reader(data_dir=settings.data_dir, offline=settings.data_offline)
+    if index >= len(read.test_labels):
+        raise DataError(
+            f"--test-image {index} of {len(read.test_labels)} test images",
+            allowed=f"0 to {len(read.test_labels) - 1}",
+        )
+    label = read.classes[int(read.test_labels[index])]
     return Picture(f"test image {index}", torch.tensor(read.test_images[index]), label=label)
 
 

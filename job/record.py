@@ -45,6 +45,17 @@ class DatasetRecord(_Record):
     train_images: int
     test_images: int
     sha256: dict[str, str]
+    shape: tuple[int, int, int] | None = Field(
+        default=None, description="channels, height and width; None in records of old"
+    )
+
+
+class ModelRecord(_Record):
+    """Which network was trained, and what it began with."""
+
+    name: str = Field(description="as JOB_MODEL names it")
+    weights: str | None = Field(description="as JOB_MODEL_WEIGHTS names them; None for random ones")
+    weights_sha256: str | None = Field(description="of the file that they came in")
 
 
 class EpochRecord(_Record):
@@ -182,6 +193,7 @@ class RunRecord(_Record):
     versions: dict[str, str]
     device: DeviceRecord
     dataset: DatasetRecord
+    model: ModelRecord | None = Field(default=None, description="None in records of old")
     parameters: int = Field(description="trainable numbers of the model")
     history: list[EpochRecord]
     evaluation: EvaluationRecord

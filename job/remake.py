@@ -8,16 +8,22 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from job import attempts, files, heartbeat, report
-from job.data import source
-from job.data.source import Dataset
-from job.data.spec import FASHION_MNIST
+from job.data import catalog
+from job.data.dataset import Dataset
 from job.errors import DataError, SettingsError
-from job.record import HISTORY_FILE, RECORD_FILE, AttemptRecord, EpochRecord, RunRecord
+from job.record import (
+    HISTORY_FILE,
+    RECORD_FILE,
+    AttemptRecord,
+    EpochRecord,
+    RunRecord,
+    SettingRecord,
+)
 from job.report.content import (
     KILLED,
     RUNNING,
@@ -29,6 +35,7 @@ from job.report.content import (
     read_parts,
 )
 from job.settings import ReportSettings
+from job.settings.names import PublishedDataset
 
 PREFLIGHT: Final = "preflight.json"
 LIMIT_BYTES: Final = 2**24
@@ -36,6 +43,8 @@ LIMIT_BYTES: Final = 2**24
 SILENCE_SECONDS: Final = 30.0
 
 Notes = tuple[str, ...]
+# Gives the dataset of the run that had these settings.
+Reader = Callable[[dict[str, SettingRecord]], Dataset]
 Line = TypeVar("Line", bound=BaseModel)
 
 
@@ -51,7 +60,7 @@ def answer(settings: ReportSettings) -> str:
     return str(page)
 
 
-def read(folder: Path, dataset: Callable[[], Dataset]) -> Content:
+def read(folder: Path, dataset: Reader) -> Content:
     """What `folder` tells of its run; `dataset` is asked for where it has mistakes to show.
 
     Raises as `answer` does, but for writing.
@@ -101,15 +110,13 @@ def _ending(folder: Path, parts: dict[str, Any], *, finished: bool) -> Ending:
     return RUNNING if alive else KILLED
 
 
-def _pictures(
-    parts: dict[str, Any], dataset: Callable[[], Dataset]
-) -> tuple[dict[int, str], Notes]:
+def _pictures(parts: dict[str, Any], dataset: Reader) -> tuple[dict[int, str], Notes]:
     """The pictures of the mistakes, by index; the page says where they are missing."""
     evaluation, recorded = parts.get("evaluation"), parts.get("dataset")
     if evaluation is None or recorded is None or not evaluation.confident_mistakes:
         return {}, ()
     try:
-        found = dataset()
+        found = dataset(parts.get("settings", {}))
     except DataError:
         return {}, ()
     if found.digests != recorded.sha256:
@@ -117,8 +124,12 @@ def _pictures(
     return draw_mistakes(evaluation.confident_mistakes, found.test_images), ()
 
 
-def _dataset(settings: ReportSettings) -> Dataset:
-    return source.read(FASHION_MNIST, data_dir=settings.data_dir, offline=True)
+def _dataset(settings: ReportSettings, of_run: dict[str, SettingRecord]) -> Dataset:
+    """The images of a published dataset; a record may name no code, and no folder of any size."""
+    name = of_run["dataset"].value if "dataset" in of_run else catalog.DEFAULT
+    if name not in get_args(PublishedDataset):
+        raise DataError(f"{name} is no dataset whose images are known")
+    return catalog.reader(str(name))(data_dir=settings.data_dir, offline=True)
 
 
 def _version_note(values: dict[str, Any]) -> Notes:

@@ -13,18 +13,19 @@ from typing import Final
 import structlog
 import torch
 
-from job import artifacts, describe, earlier, report, tenure
+from job import artifacts, describe, earlier, pretrained, report, tenure
 from job.acceptance import inspect_node
 from job.activity import Activity
-from job.assemble import EVALUATION_BATCH_SIZE, Trainee, make_trainee
+from job.assemble import Trainee, make_trainee
 from job.data.ahead import ReadAhead
-from job.data.source import Dataset
-from job.data.spec import FASHION_MNIST
+from job.data.dataset import Dataset
 from job.data.split import ResidentBatches, Split, in_order, plan_epoch
 from job.errors import InterruptedRunError, QualityError
-from job.evaluate import Tally, confident_mistakes, evaluate, merge_all
+from job.evaluate import Tally, confident_mistakes, evaluate, merge_all, share_buffers
 from job.handover import hand_over
+from job.model import require_known
 from job.preflight.result import Preflight
+from job.pretrained import Start
 from job.progress import bar, is_wanted
 from job.record import MistakeRecord, RunRecord
 from job.session import HISTORY, Session
@@ -37,7 +38,6 @@ from job.tenure import Leave, Tenure
 from job.train import train
 from job.world import ALONE, Placement, World, join
 
-COMPARED_IMAGES: Final = 64
 MISTAKES_SHOWN: Final = 12
 
 log = structlog.get_logger()
@@ -88,6 +88,7 @@ def run(  # noqa: PLR0913  # all of them are the process's own
 
 def _attempt(attempt: Attempt) -> RunRecord | None:
     held, activity = attempt.tenure, attempt.activity
+    require_known(attempt.settings.model)
     fitness = _check_node(attempt)
     device = _device(fitness, attempt.place)
     if device.type == "cuda" and attempt.place.is_main:
@@ -98,7 +99,10 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
         activity.enter("data")
         with attempt.stopwatch.phase("data"):
             dataset = _read_data(attempt, world)
-            trainee = make_trainee(attempt.settings, dataset, device, world, held.lease)
+            start = _read_start(attempt, world)
+            trainee = make_trainee(
+                attempt.settings, dataset, device, world, lease=held.lease, start=start
+            )
         activity.enter("training")
         _resume(attempt, trainee.session)
         tally = _train(attempt, trainee)
@@ -139,9 +143,26 @@ def _read_data(attempt: Attempt, world: World) -> Dataset:
     return dataset
 
 
+def _read_start(attempt: Attempt, world: World) -> Start | None:
+    settings, start = attempt.settings, None
+    if settings.model_weights is None:
+        return None
+    with contextlib.suppress(InterruptedRunError):  # all ranks stop together, just below
+        start = pretrained.read(
+            settings.model,
+            settings.model_weights,
+            offline=settings.data_offline,
+            stop=attempt.stop,
+        )
+    refuse_if_stopped(attempt.stop, world)
+    return start
+
+
 def _resume(attempt: Attempt, session: Session) -> None:
     attempt.tenure.lease.require()
-    found = earlier.find_checkpoint(attempt.settings) if session.world.is_main else None
+    found = None
+    if session.world.is_main:
+        found = earlier.find_checkpoint(attempt.settings, session)
     found = hand_over(found, session.world)
     if found is not None:
         session.resume(found)
@@ -179,11 +200,12 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
 
 
 def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
-    plan, classes = in_order(trainee.test.images), len(FASHION_MNIST.classes)
+    plan, classes = in_order(trainee.test.images), trainee.classes
     session, activity = trainee.session, attempt.activity
 
     def judge() -> Tally:
         activity.enter("evaluating")
+        share_buffers(trainee.network, session.world)
         batches = watched(trainee.test.epoch(plan), attempt.stop, session.world, activity)
         tally = merge_all(evaluate(trainee.network, batches, classes), session.world)
         activity.enter("training")
@@ -199,8 +221,7 @@ def _deliver(
     lease, attempts = attempt.tenure.lease, attempt.tenure.ledger.attempts
     lease.require()
     with stopwatch.phase("artifacts"):
-        images, _ = next(iter(trainee.test.epoch(in_order(trainee.test.images))))
-        written = artifacts.write_weights(trainee.network, images[:COMPARED_IMAGES].cpu(), output)
+        written = artifacts.write_weights(trainee.network, trainee.fixed_batch(), output)
         mistakes = _mistakes(trainee, dataset)
     gpu_use = attempt.tenure.gpu_use.record()
     facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally, mistakes, gpu_use)
@@ -219,7 +240,7 @@ def _mistakes(trainee: Trainee, dataset: Dataset) -> list[MistakeRecord]:
     """Of the whole test set, of which `trainee.test` may be one rank's share."""
     device = next(trainee.network.parameters()).device
     split = Split.on(device, dataset.test_images, dataset.test_labels)
-    whole = ResidentBatches(split, EVALUATION_BATCH_SIZE)
+    whole = ResidentBatches(split, trainee.test.batch_size)
     return confident_mistakes(trainee.network, whole.epoch(in_order(len(split))), MISTAKES_SHOWN)
 
 

@@ -23,6 +23,7 @@ from job.world import World
 
 HISTORY: Final = HISTORY_FILE
 CHECKPOINTS: Final = "checkpoints"
+STATES_TO_A_CHECKPOINT: Final = 4  # before the first step there are no moments, and AdamW has two
 
 
 @dataclass
@@ -55,6 +56,12 @@ class Session:
     def steps(self) -> int:
         """Steps since the start of the run, over all attempts."""
         return self.position.epoch * len(self.batches) + self.position.batch
+
+    @property
+    def payload_limit_bytes(self) -> int:
+        """The most that a checkpoint of this network can have, with the optimizer's moments."""
+        held = sum(value.numel() * value.element_size() for value in self.step.state().values())
+        return max(checkpoint.LIMIT_BYTES, STATES_TO_A_CHECKPOINT * held)
 
     @property
     def images_done(self) -> int:

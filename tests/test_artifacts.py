@@ -95,7 +95,7 @@ def test_file_that_holds_other_weights_is_an_output_error(
 ) -> None:
     """A file is not believed because it was written well: it must predict what the model does."""
     encode: Callable[[NeuralNetwork], bytes] = getattr(weights, encoder)
-    monkeypatch.setattr(weights, encoder, lambda _: encode(build(1, 0.0, CPU)))
+    monkeypatch.setattr(weights, encoder, lambda *_, **__: encode(build(1, 0.0, CPU)))
 
     with pytest.raises(OutputError, match="predicts something else") as caught:
         artifacts.write_weights(build(0, 0.0, CPU), _images(), tmp_path)

@@ -8,8 +8,8 @@ import torch
 
 from job.assemble import Trainee, make_trainee
 from job.data import source
+from job.data.dataset import Dataset
 from job.data.reference import LoadedBatches
-from job.data.source import Dataset
 from job.data.spec import DatasetSpec
 from job.data.split import ResidentBatches, in_order, plan_epoch
 from job.errors import SettingsError

@@ -14,7 +14,7 @@ from lineup import PARTS, TRAINING
 from rivals import Epoch
 
 from job.data import source
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.spec import DatasetSpec
 
 PAUSE_SECONDS: Final = 0.5

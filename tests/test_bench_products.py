@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from job.data import source
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.spec import DatasetSpec
 
 # The job's calls add the ReLU inside the product where oneDNN has it, else beside it.

@@ -8,7 +8,7 @@ import rivals
 from contenders import second_epoch
 
 from job.data import source
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.data.spec import DatasetSpec
 
 

@@ -368,3 +368,12 @@ def test_save_into_a_file_is_an_output_error(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="file"):
         save(tmp_path / "file")
+
+
+def test_large_network_may_have_a_large_checkpoint(tmp_path: Path) -> None:
+    """What it may have is said by whoever knows the network; nobody else reads so much."""
+    large = {"weight": torch.zeros(checkpoint.LIMIT_BYTES // 4 + 1)}
+    checkpoint.save(tmp_path, 1, state(), large)
+
+    assert checkpoint.latest(tmp_path) is None
+    assert checkpoint.latest(tmp_path, 2 * checkpoint.LIMIT_BYTES) is not None

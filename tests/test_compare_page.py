@@ -1,14 +1,9 @@
 """Claims about `job.compare.page`: one file that every browser, telephone and reader can show."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import html5lib
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
 
 from compared_runs import attempt, finished, leave
 from job.compare.board import board
@@ -63,40 +58,3 @@ def test_page_of_runs_that_tell_nothing_has_notes(tmp_path: Path) -> None:
     assert "No run has finished an epoch." in shown
     assert "No setting differs" in shown
     html5lib.HTMLParser(strict=True).parse(shown)
-
-
-def browse(path: Path, ask: Callable[[Page], Any], options: dict[str, Any]) -> list[Any]:
-    """Open a page in Chromium; what it said and asked for, and at last what `ask` returned."""
-    said: list[Any] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        tab = browser.new_page(**options)
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: said.append(request.url))
-        tab.goto(path.as_uri())
-        said.append(ask(tab))
-        browser.close()
-    said.remove(path.as_uri())
-    return said
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_browser_shows_it_without_errors_requests_or_barriers(
-    shown: str, tmp_path: Path, scheme: str, width: int
-) -> None:
-    """Light and dark, on a telephone and on a desk; axe finds nothing against it."""
-    path = tmp_path / "compare.html"
-    path.write_text(shown)
-
-    def ask(tab: Page) -> Any:
-        wide = tab.evaluate("document.documentElement.scrollWidth")
-        violations = Axe().run(tab).response["violations"]
-        return wide, [(each["id"], each["nodes"][0]["html"]) for each in violations]
-
-    viewport = {"width": width, "height": 844}
-    answer = browse(path, ask, {"color_scheme": scheme, "viewport": viewport})
-    assert answer == [(width, [])]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from torchvision.datasets import FashionMNIST
 
 from datasets import small_dataset
-from job.data import content, fetch, source
+from job.data import content, download, fetch, source
 from job.data.spec import DatasetSpec
 from job.errors import DataError, ExitCode, InterruptedRunError
 from job.stop import StopFlag
@@ -85,7 +85,7 @@ def test_fetched_files_are_the_published_ones(
     fetch.fetch(published, data_dir, [mirror.address])
 
     assert {path.name for path in data_dir.iterdir()} == {
-        fetch.LOCK_NAME,
+        download.LOCK_NAME,
         *(f"{file.name}.gz" for file in published.files),
     }
     assert source.read(published, data_dir=data_dir, offline=True).folder == data_dir
@@ -142,7 +142,7 @@ def test_killed_fetch_leaves_whole_files_and_the_next_goes_on(
     process.kill()
     process.wait()
 
-    assert {path.name for path in (tmp_path / "data").iterdir()} == {fetch.LOCK_NAME, first}
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {download.LOCK_NAME, first}
 
     mirror.silent_after.clear()
     fetch.fetch(published, tmp_path / "data", [mirror.address])
@@ -176,9 +176,9 @@ def test_stop_ends_a_download_at_once(
     with pytest.raises(InterruptedRunError, match="SIGTERM") as caught:
         fetch.fetch(published, tmp_path / "data", [mirror.address], stop=stop)
 
-    assert time.monotonic() - began < fetch.SILENCE_SECONDS / 4
+    assert time.monotonic() - began < download.SILENCE_SECONDS / 4
     assert caught.value.exit_code == ExitCode.INTERRUPTED
-    assert {path.name for path in (tmp_path / "data").iterdir()} == {fetch.LOCK_NAME, first}
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {download.LOCK_NAME, first}
 
 
 def test_stop_ends_the_wait_for_another_fetch(
@@ -197,7 +197,7 @@ def test_stop_ends_the_wait_for_another_fetch(
 
     process.kill()
     process.wait()
-    assert time.monotonic() - began < fetch.SILENCE_SECONDS / 4
+    assert time.monotonic() - began < download.SILENCE_SECONDS / 4
     assert mirror.requests.total() == 1
 
 
@@ -236,7 +236,7 @@ def test_waiting_for_another_fetch_is_said(
 
     process.wait()
     assert logs[0]["event"].startswith("waiting for another process")
-    assert logs[0]["lock"] == str(tmp_path / "data" / fetch.LOCK_NAME)
+    assert logs[0]["lock"] == str(tmp_path / "data" / download.LOCK_NAME)
 
 
 def test_next_mirror_is_tried_when_one_lies(
@@ -260,7 +260,7 @@ def test_failure_of_every_mirror_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Refused, absent, silent, endless, torn and other content: each mirror with its own cause."""
-    monkeypatch.setattr(fetch, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(download, "SILENCE_SECONDS", 0.2)
     name = f"{published.train_images.name}.gz"
     closed, empty, silent, endless, torn, other = (start_mirror() for _ in range(6))
     closed.shutdown()
@@ -288,14 +288,14 @@ def test_failure_of_every_mirror_is_told(
     for line, failed, cause in zip(lines, mirrors, causes, strict=True):
         assert line.startswith(f"{failed.address}{name}")
         assert cause in line
-    assert [path.name for path in (tmp_path / "data").iterdir()] == [fetch.LOCK_NAME]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [download.LOCK_NAME]
 
 
 def test_mirror_that_drips_is_given_up(
     published: DatasetSpec, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mirror that is never silent for long still has to be done in time."""
-    monkeypatch.setattr(fetch, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(download, "DOWNLOAD_SECONDS", 0.2)
     mirror.dripping.add(f"{published.train_images.name}.gz")
     started = time.monotonic()
 
@@ -323,7 +323,7 @@ def test_folder_that_takes_no_lock_is_not_fetched_into(
     published: DatasetSpec, mirror: Mirror, tmp_path: Path
 ) -> None:
     """Whether the folder can be written is known before anything is fetched."""
-    (tmp_path / fetch.LOCK_NAME).mkdir()
+    (tmp_path / download.LOCK_NAME).mkdir()
 
     with pytest.raises(DataError, match=f"{tmp_path} cannot take what is fetched: .*directory"):
         fetch.fetch(published, tmp_path, [mirror.address])
@@ -343,4 +343,4 @@ def test_volume_that_is_full_is_a_data_error(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
-    assert [path.name for path in (tmp_path / "data").iterdir()] == [fetch.LOCK_NAME]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [download.LOCK_NAME]

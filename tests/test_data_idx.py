@@ -1,5 +1,9 @@
 """Claims of job.data.idx."""
 
+import math
+import struct
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -74,3 +78,20 @@ def test_other_length_is_refused(data: bytes, fault: str) -> None:
     """Neither missing nor surplus bytes pass."""
     with pytest.raises(DataError, match=f"the data {fault} bytes\nallowed: 40 bytes"):
         idx.decode(data, VALUES.shape)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 5), (2, 3, 4)])
+@pytest.mark.parametrize(("code", "kind"), [(8, np.dtype(np.uint8)), (12, np.dtype(">i4"))])
+def test_shape_and_type_are_taken_from_the_header(
+    shape: tuple[int, ...], code: int, kind: np.dtype[Any]
+) -> None:
+    """Of files whose length nobody has published; the count of dimensions is the caller's."""
+    values = np.arange(math.prod(shape)).reshape(shape).astype(kind)
+    data = struct.pack(f">HBB{len(shape)}I", 0, code, len(shape), *shape) + values.tobytes()
+
+    assert np.array_equal(idx.decode_any(data, len(shape), "here"), values)
+    for wrong in (data[:-1], data + b"\0", data[:5], b"", b"\0\0\x0d\x01" + data[4:]):
+        with pytest.raises(DataError, match="here "):
+            idx.decode_any(wrong, len(shape), "here")
+    with pytest.raises(DataError, match="dimensional"):
+        idx.decode_any(data, len(shape) + 1, "here")

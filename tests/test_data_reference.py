@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from torchvision.transforms import Lambda, ToTensor
 
 from datasets import small_dataset
 from job.data import source
+from job.data.dataset import Dataset
 from job.data.reference import LoadedBatches, loaded
-from job.data.source import Dataset
 from job.data.spec import DatasetSpec
 from job.data.split import Batch, ResidentBatches, Split, in_order, plan_epoch
 
@@ -100,3 +101,16 @@ def test_batches_arrive_on_the_device_that_was_named(dataset: Dataset) -> None:
 
 def _one_hot_of_the_quickstart(y: int) -> Tensor:
     return torch.zeros(10, dtype=torch.float).scatter_(0, torch.tensor(y), value=1)
+
+
+def test_colour_takes_the_quickstarts_road_as_well() -> None:
+    """Pixels (N, C, H, W) are collated to what the resident road gives."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), np.uint8)
+    labels = np.arange(5)
+    batches = loaded(pixels, labels, 2, device=CPU, one_hot=False, classes=5)
+    resident = ResidentBatches(Split.on(CPU, pixels, labels), 2)
+
+    pairs = zip(batches.epoch(in_order(5)), resident.epoch(in_order(5)), strict=True)
+    for (images, targets), (wanted, numbers) in pairs:
+        assert torch.equal(images, wanted)
+        assert torch.equal(targets, numbers)

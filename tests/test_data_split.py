@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import ToTensor
 
+from job.data import split
 from job.data.split import (
     Batch,
     EpochPlan,
@@ -176,3 +177,25 @@ def test_split_copies_read_only_arrays() -> None:
     assert not pixels.any()
     assert (split.images.dtype, split.labels.dtype) == (torch.uint8, torch.int64)
     assert len(split) == 2
+
+
+def test_colour_becomes_input_like_grey() -> None:
+    """Pixels (N, C, H, W) keep their channels, and come in [0, 1]."""
+    pixels = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+
+    assert torch.equal(as_input(pixels), pixels / 255)
+    assert torch.equal(as_input(pixels[:, 0]), pixels[:, :1] / 255)
+
+
+def test_large_images_are_gathered_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen batches of photographs would take gigabytes; what comes is the same."""
+    arrays = np.arange(5 * 12, dtype=np.uint8).reshape(5, 3, 2, 2), np.arange(5)
+    batches = ResidentBatches(Split.on(torch.device("cpu"), *arrays), 2)
+    expected = list(batches.epoch(in_order(5)))
+    monkeypatch.setattr(split, "LIMIT_GATHERED_NUMBERS", 1)
+    seen = list(batches.epoch(in_order(5)))
+
+    assert [len(images) for images, _ in seen] == [2, 2, 1]
+    for (images, labels), (wanted, numbers) in zip(seen, expected, strict=True):
+        assert torch.equal(images, wanted)
+        assert torch.equal(labels, numbers)

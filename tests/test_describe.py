@@ -187,9 +187,9 @@ def test_package_that_is_not_there_is_called_none(monkeypatch: pytest.MonkeyPatc
     assert describe.versions()["no-such-package"] == "none"
 
 
-def test_dataset_is_told_by_its_digests(facts: Facts) -> None:
+def test_dataset_is_told_by_its_digests(facts: Facts, small_data: tuple[Path, DatasetSpec]) -> None:
     """The SHA-256 of each unpacked file, and how many images there were."""
-    dataset, spec = describe.dataset(facts.dataset), facts.dataset.spec
+    dataset, spec = describe.dataset(facts.dataset), small_data[1]
 
     assert (dataset.name, dataset.train_images, dataset.test_images) == ("small", 640, 200)
     assert dataset.sha256 == {file.name: file.sha256 for file in spec.files}

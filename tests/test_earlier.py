@@ -93,3 +93,21 @@ def _save(settings: Settings) -> Path:
         settings=settings.training_values(),
     )
     return checkpoint.save(settings.output_dir / CHECKPOINTS, 1, state, {"w": torch.ones(2)})
+
+
+def test_checkpoint_of_before_there_were_other_networks_is_the_mlps(tmp_path: Path) -> None:
+    """It says nothing of a model and of data, and goes on; under another model it does not."""
+    settings = Settings(output_dir=tmp_path)
+    values = settings.training_values()
+    for name in ("model", "model_weights", "dataset", "image_size"):
+        del values[name]
+    state = RunState(
+        epoch=0, batch=1, epoch_loss=0.0, epoch_seconds=0.0, history=[], settings=values
+    )
+    checkpoint.save(tmp_path / CHECKPOINTS, 1, state, {"weight": torch.zeros(2)})
+
+    assert find_checkpoint(settings) is not None
+    with pytest.raises(SettingsError, match="model is resnet18, was mlp"):
+        find_checkpoint(Settings(output_dir=tmp_path, model="resnet18"))
+    with pytest.raises(SettingsError, match="dataset is mnist, was fashion-mnist"):
+        find_checkpoint(Settings(output_dir=tmp_path, dataset="mnist"))

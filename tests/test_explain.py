@@ -171,3 +171,15 @@ def test_explaining_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip() == _explain()
+
+
+def test_plan_does_not_guess_what_only_other_data_and_networks_know() -> None:
+    """It says so, and when it is known."""
+    plan = _part("Plan", _explain("--model", "resnet18"))
+    assert plan["weights"] == "known when resnet18 is built for the data"
+    assert plan["images"].startswith("600,000")
+    assert "checkpoint" not in plan
+
+    plan = _part("Plan", _explain("--dataset", "cifar10"))
+    assert plan["steps"] == "10 epochs, whose length is known when cifar10 is read"
+    assert plan["weights"] == "known when mlp is built for the data"

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from conftest import Program
 from job import model, predict, weights
-from job.data import source
+from job.data import catalog, source
 from job.data.spec import FASHION_MNIST, DatasetSpec
 from job.errors import DataError, ExitCode
 from job.predict import Picture, Prediction, read_picture
@@ -211,7 +211,7 @@ def test_image_of_the_test_set_comes_with_its_label(
 ) -> None:
     """What the answer should be is known, so it is said."""
     folder, spec = small_data
-    monkeypatch.setattr(predict, "FASHION_MNIST", spec)
+    monkeypatch.setattr(catalog, "FASHION_MNIST", spec)
     read = source.read(spec, data_dir=folder, offline=True)
     index = int(read.test_labels.argmax())
     (prediction,) = _predict(weights_file, test_image=index, data_dir=folder, data_offline=True)

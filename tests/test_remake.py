@@ -17,11 +17,11 @@ from datasets import small_dataset
 from job import remake
 from job.artifacts import write_record
 from job.data import source
-from job.data.source import Dataset
+from job.data.dataset import Dataset
 from job.errors import DataError, OutputError, SettingsError
 from job.heartbeat import Beat
 from job.process import this_process
-from job.record import AttemptRecord, DatasetRecord
+from job.record import AttemptRecord, DatasetRecord, SettingRecord
 from job.report.content import FINISHED, KILLED, RUNNING, Ending
 from job.settings import ReportSettings
 from report_records import PREFLIGHT, epoch, full_record
@@ -56,14 +56,14 @@ def attempt(**facts: Any) -> AttemptRecord:
     return AttemptRecord(attempt=1, node="n", started_at="2026-01-02T03:04:05+00:00", **facts)
 
 
-def nowhere() -> Dataset:
+def nowhere(_: dict[str, SettingRecord]) -> Dataset:
     """A dataset that is not here."""
     raise DataError("found nowhere")
 
 
 def test_report_of_a_finished_run_is_the_one_that_it_wrote(run_dir: Path, dataset: Dataset) -> None:
     """All parts, the preflight and the pictures."""
-    content = remake.read(run_dir, lambda: dataset)
+    content = remake.read(run_dir, lambda _: dataset)
 
     assert content.ending == FINISHED
     assert content.evaluation == full_record().evaluation
@@ -77,7 +77,7 @@ def test_ledger_tells_how_the_last_attempt_ended(run_dir: Path, dataset: Dataset
     ended = attempt(ended="finished", exit_code=0, seconds=9.0)
     lines(run_dir / "attempts.jsonl", ended)
 
-    assert remake.read(run_dir, lambda: dataset).attempts == [ended]
+    assert remake.read(run_dir, lambda _: dataset).attempts == [ended]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_record_of_another_version_is_read_part_by_part(run_dir: Path, dataset: 
     path = run_dir / "metrics.json"
     values = json.loads(path.read_text()) | {"schema_version": 2, "timings": {"all": 1}}
     path.write_text(json.dumps(values))
-    content = remake.read(run_dir, lambda: dataset)
+    content = remake.read(run_dir, lambda _: dataset)
 
     assert content.timings is None
     assert content.evaluation is not None
@@ -135,16 +135,32 @@ def test_record_of_another_version_is_read_part_by_part(run_dir: Path, dataset: 
     assert content.notes[1].startswith("timings cannot be read")
 
 
+@pytest.mark.parametrize("named", ["evil:code", "image-folder", 3, None])
+def test_record_lends_no_code_and_no_folder(
+    run_dir: Path, dataset: Dataset, tmp_path: Path, named: str | int | None
+) -> None:
+    """A record is anybody's: of what it names, only images that everybody knows are read."""
+    told = {"dataset": SettingRecord(value=named, origin="environment")}
+    data = DatasetRecord(name="other", train_images=20, test_images=18, sha256=dataset.digests)
+    write_record(full_record(dataset=data, settings=told), run_dir)
+
+    page = remake.answer(ReportSettings(folder=run_dir, data_dir=tmp_path))
+
+    assert (
+        "image is not here" in Path(page).read_text() or "thumbnail" not in Path(page).read_text()
+    )
+
+
 def test_other_dataset_lends_no_pictures(run_dir: Path, dataset: Dataset, tmp_path: Path) -> None:
     """The image of that number would be another one."""
     spec = small_dataset(tmp_path / "other", train=20, test=18, seed=1)
     other = source.read(spec, data_dir=tmp_path / "other", offline=True)
 
-    content = remake.read(run_dir, lambda: other)
+    content = remake.read(run_dir, lambda _: other)
     assert content.pictures == {}
     assert "not that of the run" in content.notes[0]
     assert remake.read(run_dir, nowhere).notes == ()
-    assert remake.read(run_dir, lambda: dataset).pictures != {}
+    assert remake.read(run_dir, lambda _: dataset).pictures != {}
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "{", "[" * 100_000, "\0"])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,10 +65,9 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
         chosen = {"data_dir": folder, "data_offline": True, **QUICK, **settings}
         values = Settings(output_dir=output_dir, **chosen)
         values._origins.update(dict.fromkeys(Settings.model_fields, "default"))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(room, "FASHION_MNIST", spec)
-            data = ReadAhead(spec, data_dir=values.data_dir, offline=values.data_offline)
-            record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
+        read = partial(source.read, spec)
+        data = ReadAhead(read, data_dir=values.data_dir, offline=values.data_offline)
+        record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
         assert record is not None
         return record
 
@@ -365,7 +365,7 @@ def test_bug_is_entered_in_the_ledger(
     tmp_path: Path, start_run: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unexpected exception passes through, and its attempt does not look killed."""
-    monkeypatch.setattr("job.run.make_trainee", lambda *_: 1 / 0)
+    monkeypatch.setattr("job.run.make_trainee", lambda *_, **__: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         start_run(tmp_path / "output")

@@ -71,4 +71,4 @@ def test_numbers_of_a_member_come_back() -> None:
 
     with archive.open_whole(buffer.getvalue()) as opened:
         assert archive.root_of(opened) == "archive"
-        assert archive.floats(opened, "archive/data/0").tolist() == [1.5, -2.0]
+        assert archive.numbers(opened, "archive/data/0", torch.float32).tolist() == [1.5, -2.0]

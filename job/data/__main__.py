@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     except JobError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    sys.stdout.write(f"{found.spec.name} is whole in {found.folder}\n")
+    sys.stdout.write(f"{found.name} is whole in {found.folder}\n")
     return ExitCode.FINISHED
 
 

@@ -6,36 +6,42 @@ Decompressing and digesting release the interpreter's lock, so a second core doe
 import threading
 from pathlib import Path
 
-from job.data import source
-from job.data.source import Dataset
-from job.data.spec import DatasetSpec
-from job.errors import DataError
+from job.data.dataset import Dataset, Reader
+from job.errors import DataError, InterruptedRunError
 from job.stop import StopFlag
 
 
 class ReadAhead:
     """A dataset on its way; one that lies nowhere here is not fetched before it is asked for."""
 
-    def __init__(
-        self, spec: DatasetSpec, *, data_dir: Path, offline: bool, stop: StopFlag | None = None
+    def __init__(  # what a reader is told, and when
+        self,
+        read: Reader,
+        *,
+        data_dir: Path,
+        offline: bool,
+        stop: StopFlag | None = None,
+        at_once: bool = True,
     ) -> None:
-        """Start to read; it ends with the process if nobody asks."""
-        self._spec, self._data_dir, self._offline, self._stop = spec, data_dir, offline, stop
+        """Start to read, if `at_once`; it ends with the process if nobody asks."""
+        self._read, self._data_dir, self._offline, self._stop = read, data_dir, offline, stop
         self._found: Dataset | None = None
         self._thread = threading.Thread(target=self._look, name="read-ahead", daemon=True)
-        self._thread.start()
+        if at_once:
+            self._thread.start()
 
     def dataset(self) -> Dataset:
-        """Wait for it. Raises `DataError` and `InterruptedRunError` as `source.read` does."""
-        self._thread.join()
+        """Wait for it. Raises `DataError` and `InterruptedRunError` as the reader does."""
+        if self._thread.ident is not None:
+            self._thread.join()
         if self._found is None:  # so that fetching and its errors are those of the reader itself
-            self._found = source.read(
-                self._spec, data_dir=self._data_dir, offline=self._offline, stop=self._stop
+            self._found = self._read(
+                data_dir=self._data_dir, offline=self._offline, stop=self._stop
             )
         return self._found
 
     def _look(self) -> None:
         try:
-            self._found = source.read(self._spec, data_dir=self._data_dir, offline=True)
-        except DataError:
+            self._found = self._read(data_dir=self._data_dir, offline=True, stop=self._stop)
+        except (DataError, InterruptedRunError):
             self._found = None  # whoever asks hears the reason

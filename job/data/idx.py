@@ -6,7 +6,7 @@ are 32-bit integers, the highest byte first.
 
 import math
 import struct
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from job.errors import DataError
 
 UNSIGNED_BYTE: Final = 0x08
+KINDS: Final[dict[bytes, np.dtype[Any]]] = {b"\x08": np.dtype(np.uint8), b"\x0c": np.dtype(">i4")}
 MAGIC_BYTES: Final = 4
 LENGTH_BYTES: Final = 4
 
@@ -39,12 +40,29 @@ def decode(
     )
 
 
+def decode_any(data: bytes, dimensions: int, origin: str) -> NDArray[np.integer[Any]]:
+    """The values of an IDX file of unsigned bytes or 32-bit integers, in the shape that it says.
+
+    Raises `DataError`, which calls the file `origin`, for another type, another count of
+    dimensions, or too few or too many bytes.
+    """
+    kind = KINDS.get(data[2:3])
+    _require_magic(data, dimensions, origin, data[2] if kind else UNSIGNED_BYTE)
+    header = MAGIC_BYTES + LENGTH_BYTES * dimensions
+    if kind is None or len(data) < header:
+        raise DataError(f"{origin} ends within its header")
+    shape = struct.unpack(f">{dimensions}I", data[MAGIC_BYTES:header])
+    _require_length(data, header + math.prod(shape) * kind.itemsize, origin)
+    values: NDArray[np.integer[Any]] = np.frombuffer(data, kind, offset=header).reshape(shape)
+    return values
+
+
 def _header_size(shape: tuple[int, ...]) -> int:
     return MAGIC_BYTES + LENGTH_BYTES * len(shape)
 
 
-def _require_magic(data: bytes, dimensions: int, origin: str) -> None:
-    magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
+def _require_magic(data: bytes, dimensions: int, origin: str, kind: int = UNSIGNED_BYTE) -> None:
+    magic = bytes([0, 0, kind, dimensions])
     if data[:MAGIC_BYTES] != magic:
         raise DataError(
             f"{origin} begins with 0x{data[:MAGIC_BYTES].hex()}",

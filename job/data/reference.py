@@ -7,7 +7,8 @@ of the dataset import torchvision, which takes two seconds.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from torchvision.transforms import Lambda, ToTensor
 
 from job.data.split import WHOLE, Batch, EpochPlan, Share, count_batches, mirror
 
-CLASSES = len(FashionMNIST.classes)
+GREY_DIMENSIONS: Final = 3
 
 
 class VerifiedFashionMNIST(FashionMNIST):
@@ -36,11 +37,34 @@ class VerifiedFashionMNIST(FashionMNIST):
         self.targets = torch.tensor(labels, dtype=torch.int64)
 
 
+class VerifiedPictures(VisionDataset):
+    """The same over images (N, C, H, W) of several channels."""
+
+    def __init__(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        target_transform: Callable[[int], Tensor] | None,
+    ) -> None:
+        """Keep the arrays as they are."""
+        super().__init__(None, None, ToTensor(), target_transform)
+        self.data, self.targets = images, labels
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """One image (C, H, W) float32 in [0, 1], and its target."""
+        pixels = self.data[index].transpose(1, 2, 0)
+        image, target = self.transforms(pixels, int(self.targets[index]))
+        return image, target
+
+
 @dataclass(frozen=True)
 class LoadedBatches:
     """Batches that a `DataLoader` collates on the CPU and moves to `device` one at a time."""
 
-    dataset: VerifiedFashionMNIST
+    dataset: VerifiedFashionMNIST | VerifiedPictures
     batch_size: int
     device: torch.device
     share: Share = WHOLE
@@ -71,12 +95,17 @@ def loaded(  # noqa: PLR0913  # what a loader is made of
     *,
     device: torch.device,
     one_hot: bool,
+    classes: int = 10,
     share: Share = WHOLE,
 ) -> LoadedBatches:
-    """Wrap images (N, 28, 28) and labels (N,); `one_hot` targets are (B, 10) float32."""
-    dataset = VerifiedFashionMNIST(images, labels, Lambda(_one_hot) if one_hot else None)
-    return LoadedBatches(dataset, batch_size, device, share)
+    """Wrap images (N, H, W) or (N, C, H, W) and labels (N,).
+
+    Targets are labels (B,) int64, or `one_hot` (B, classes) float32.
+    """
+    targets = Lambda(partial(_one_hot, classes=classes)) if one_hot else None
+    kind = VerifiedFashionMNIST if images.ndim == GREY_DIMENSIONS else VerifiedPictures
+    return LoadedBatches(kind(images, labels, targets), batch_size, device, share)
 
 
-def _one_hot(label: int) -> Tensor:
-    return torch.zeros(CLASSES).scatter_(0, torch.tensor(label), value=1)
+def _one_hot(label: int, classes: int) -> Tensor:
+    return torch.zeros(classes).scatter_(0, torch.tensor(label), value=1)

@@ -5,7 +5,6 @@ that nobody trains on one copy and believes it was another.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.data import content, idx
+from job.data.dataset import Dataset
 from job.data.fetch import fetch
 from job.data.spec import DatasetFile, DatasetSpec
 from job.errors import DataError
@@ -22,19 +22,6 @@ from job.stop import StopFlag
 SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets/fashion-mnist"),)
 # Flat, and as torchvision keeps them.
 LAYOUTS: Final = (Path(), Path("FashionMNIST", "raw"))
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Verified pixels (N, 28, 28) and labels (N,) as read-only arrays, and where they were."""
-
-    spec: DatasetSpec
-    train_images: NDArray[np.uint8]
-    train_labels: NDArray[np.uint8]
-    test_images: NDArray[np.uint8]
-    test_labels: NDArray[np.uint8]
-    digests: dict[str, str]
-    folder: Path
 
 
 def read(
@@ -73,7 +60,8 @@ def _read_folder(spec: DatasetSpec, folder: Path) -> Dataset:
     paths = content.locate(spec, folder)
     values = {file: _read_file(path, file) for file, path in paths.items()}
     return Dataset(
-        spec=spec,
+        name=spec.name,
+        classes=spec.classes,
         train_images=values[spec.train_images],
         train_labels=values[spec.train_labels],
         test_images=values[spec.test_images],

@@ -5,6 +5,7 @@ no copy to the device. `plan_epoch` is pure and computed on the CPU, so (epoch, 
 state of the data on any device.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -19,13 +20,17 @@ Batch = tuple[Tensor, Tensor]
 
 # Gathering some batches at once costs their share of one operation each; 3 MB stay in the cache.
 GATHERED_BATCHES: Final = 16
+# As input; photographs would take gigabytes. The quickstart's batches stay far below.
+LIMIT_GATHERED_NUMBERS: Final = 2**24
+GREY_DIMENSIONS: Final = 3
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, 28, 28) uint8 and labels (N,) int64, both on one device.
+    """Images (N, H, W) or (N, C, H, W) uint8 and labels (N,) int64, both on one device.
 
-    A step may make another one of it, once: images that are input already, one-hot labels (N, 10).
+    A step may make another one of it, once: images that are input already, one-hot labels
+    (N, classes).
     """
 
     images: Tensor
@@ -75,7 +80,7 @@ def in_order(size: int) -> EpochPlan:
 
 
 class Batches(Protocol):
-    """A split that can be gone through: images (B, 1, 28, 28) float32 in [0, 1], and targets."""
+    """A split that can be gone through: images (B, C, H, W) float32 in [0, 1], and targets."""
 
     @property
     def images(self) -> int:
@@ -108,12 +113,17 @@ class ResidentEpoch:
     flips: Tensor | None
     batch_size: int
 
+    @property
+    def _gathered_batches(self) -> int:
+        numbers = self.batch_size * math.prod(self.split.images.shape[1:])
+        return max(1, min(GATHERED_BATCHES, LIMIT_GATHERED_NUMBERS // numbers))
+
     def __iter__(self) -> Iterator[Batch]:
         """Yield (images, labels) on the device of the split."""
         order = self.order.to(self.split.images.device)
         flips = None if self.flips is None else self.flips.to(order.device)
         labels = _pieces(self.split.labels.index_select(0, order), self.batch_size)
-        for chosen in _pieces(order, GATHERED_BATCHES * self.batch_size):
+        for chosen in _pieces(order, self._gathered_batches * self.batch_size):
             images = as_input(self.split.images.index_select(0, chosen))
             if flips is not None:
                 images = mirror(images, flips[chosen])
@@ -185,15 +195,15 @@ def count_batches(images: int, batch_size: int) -> int:
 
 
 def as_input(images: Tensor) -> Tensor:
-    """Turn pixels (B, 28, 28) uint8 into input (B, 1, 28, 28) float32 in [0, 1], as `ToTensor`.
+    """Turn pixels uint8 into input (B, C, H, W) float32 in [0, 1], as `ToTensor`.
 
-    Images that are input already stay what they are.
+    Grey ones (B, H, W) get their one channel. Images that are input already stay what they are.
     """
-    if images.is_floating_point():
-        return images.unsqueeze(1)
-    return images.unsqueeze(1).to(torch.float32).div_(255)
+    if images.dim() == GREY_DIMENSIONS:
+        images = images.unsqueeze(1)
+    return images if images.is_floating_point() else images.to(torch.float32).div_(255)
 
 
 def mirror(images: Tensor, chosen: Tensor) -> Tensor:
-    """Flip the `chosen` (B,) bool of the images (B, 1, H, W) from left to right."""
+    """Flip the `chosen` (B,) bool of the images (B, C, H, W) from left to right."""
     return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from job.logs import LogFormat, LogLevel
+from job.settings.names import DatasetName, ModelName
 from job.settings.recipes import RECIPES, Recipe
 
 Origin = Literal["default", "recipe", "sweep", "environment", "flag"]
@@ -35,6 +36,10 @@ TRAINING_FIELDS: Final = (
     "horizontal_flip",
     "precision",
     "seed",
+    "model",
+    "model_weights",
+    "dataset",
+    "image_size",
 )
 
 
@@ -94,6 +99,14 @@ class Settings(EnvironmentSettings):
     """What `train`, `preflight` and `explain` are told."""
 
     recipe: Recipe = Field("quickstart", description="named defaults of the hyperparameters")
+    model: ModelName = Field("mlp", description="network: the quickstart's, another, or one's own")
+    model_weights: str | None = Field(
+        None, description="where it starts: torchvision's name of weights, or a file of them"
+    )
+    dataset: DatasetName = Field("fashion-mnist", description="what is learnt; one's own, too")
+    image_size: int | None = Field(
+        None, ge=8, le=1024, description="pixels a side that the network sees; unset is its own"
+    )
     epochs: int = Field(10, ge=1, description="passes over the training set")
     batch_size: int = Field(64, ge=1, le=60_000, description="images per step, over all processes")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="update rule")
@@ -111,7 +124,9 @@ class Settings(EnvironmentSettings):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of each target spread over all classes"
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units silenced in a step")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of hidden units silenced in a step, mlp only"
+    )
     horizontal_flip: bool = Field(
         False, description="mirror half of the training images, others in each epoch"
     )
@@ -210,6 +225,8 @@ class Settings(EnvironmentSettings):
             raise ValueError("JOB_NESTEROV=true needs JOB_MOMENTUM above 0")
         if self.one_hot_targets and self.pipeline != "dataloader":
             raise ValueError("JOB_ONE_HOT_TARGETS=true needs JOB_PIPELINE=dataloader")
+        if self.image_size and self.model == "mlp" and self.dataset != "image-folder":
+            raise ValueError("JOB_IMAGE_SIZE needs JOB_DATASET=image-folder or another JOB_MODEL")
         if self.processes_per_node != "auto" and self.processes_per_node < 1:
             raise ValueError(
                 f"JOB_PROCESSES_PER_NODE={self.processes_per_node}: allowed is auto or an integer "

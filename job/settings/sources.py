@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 import annotated_types
 from pydantic import ValidationError
@@ -147,6 +147,8 @@ def describe_allowed(field: FieldInfo) -> str:
 def _type_in_words(annotation: Any) -> list[str]:
     if get_origin(annotation) is Literal:
         return [", ".join(map(str, get_args(annotation)))]
+    if get_origin(annotation) is Annotated:
+        return [field.description for field in annotation.__metadata__]
     if members := get_args(annotation):
         return [words for member in members for words in _type_in_words(member)]
     names = {bool: ["true or false"], int: ["an integer"], float: ["a number"], str: ["a name"]}

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from job.errors import SettingsError
+from job.model import NeuralNetwork
 from job.step.contract import Precision, Step, Update
 from job.step.eager import EagerStep
 from job.step.fused import FusedStep, what_fused_lacks
@@ -20,8 +21,8 @@ FastKind = Literal["fused", "graph"]
 # test-gpu` has passed on one.
 AUTOMATIC: Final[tuple[FastKind, ...]] = ("fused",)
 ALLOWED: Final[dict[FastKind, str]] = {
-    "fused": "plain SGD in fp32 or bf16 on the cpu",
-    "graph": "plain SGD in fp32 or tf32 on cuda, with JOB_PIPELINE=resident",
+    "fused": "JOB_MODEL=mlp, plain SGD in fp32 or bf16 on the cpu",
+    "graph": "JOB_MODEL=mlp, plain SGD in fp32 or tf32 on cuda, with JOB_PIPELINE=resident",
 }
 
 
@@ -42,12 +43,14 @@ def make_step(  # noqa: PLR0913  # the values that decide, and no more
     """
     device = next(model.parameters()).device
     require_supported(precision, device.type)
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     obstacles: dict[FastKind, str] = {
         "fused": _obstacle_to_fusing(update, device),
         "graph": _obstacle_to_graph(update, precision, device, resident=resident),
     }
-    if world.size > 1:
+    if not isinstance(model, NeuralNetwork):
+        obstacles = dict.fromkeys(obstacles, "another network than JOB_MODEL=mlp")
+    elif world.size > 1:
         obstacles = dict.fromkeys(obstacles, f"{world.size} ranks")
     if kind in ("fused", "graph") and obstacles[kind]:
         raise SettingsError(

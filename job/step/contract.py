@@ -21,7 +21,10 @@ WEIGHTS: Final = "model."
 
 @dataclass(frozen=True)
 class Update:
-    """How a gradient becomes new weights; `seed` is that of the dropout."""
+    """How a gradient becomes new weights; `seed` is that of the dropout.
+
+    `random` is said of networks that may draw numbers of their own while they learn.
+    """
 
     optimizer: Literal["sgd", "adamw"]
     schedule: Schedule
@@ -31,6 +34,7 @@ class Update:
     label_smoothing: float = 0.0
     dropout: float = 0.0
     seed: int = 0
+    random: bool = False
 
 
 class LossSum:

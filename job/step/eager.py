@@ -58,7 +58,7 @@ class EagerStep:
             }
 
     def _advance(self, images: Tensor, targets: Tensor, step: int) -> None:
-        if self._update.dropout:
+        if self._update.dropout or self._update.random:
             torch.manual_seed(derive(self._update.seed, Purpose.DROPOUT, self._draw(step)))
         for group in self._optimizer.param_groups:
             group["lr"] = self._update.schedule(step)

@@ -41,7 +41,7 @@ class SharedStep(EagerStep):
 
 def _gather_gradients(model: nn.Module) -> Tensor:
     """Let each parameter's gradient be a part of one buffer, and return that."""
-    parameters = list(model.parameters())
+    parameters = [each for each in model.parameters() if each.requires_grad]
     sizes = [parameter.numel() for parameter in parameters]
     flat = parameters[0].new_zeros(sum(sizes) + 1)
     for parameter, part in zip(parameters, flat[:-1].split(sizes), strict=True):

@@ -9,6 +9,6 @@ from job.weights.plain import encode as to_safetensors
 from job.weights.program import encode as to_pt2
 from job.weights.program import run as run_pt2
 from job.weights.pth import encode as to_pth
-from job.weights.reader import read
+from job.weights.reader import read, read_state
 
-__all__ = ["read", "run_pt2", "to_pt2", "to_pth", "to_safetensors"]
+__all__ = ["read", "read_state", "run_pt2", "to_pt2", "to_pth", "to_safetensors"]

@@ -11,29 +11,31 @@ from typing import Any, Final
 import safetensors.torch
 from torch import Tensor, nn
 
+from job.model import bare
+from job.weights.archive import QUICKSTARTS, Bounds
+
 DIGEST: Final = "sha256"
 LENGTH_BYTES: Final = 8
-LIMIT_HEADER_BYTES: Final = 2**16  # ours has 600; each 60 more can name one more tensor
 
 
 def encode(model: nn.Module) -> bytes:
     """Encode the state_dict without any code."""
-    state: dict[str, Tensor] = dict(model.state_dict())
+    state: dict[str, Tensor] = dict(bare(model).state_dict())
     return safetensors.torch.save(state, metadata={DIGEST: _digest(state)})
 
 
-def decode(data: bytes) -> dict[str, Tensor]:
+def decode(data: bytes, bounds: Bounds = QUICKSTARTS) -> dict[str, Tensor]:
     """Decode what `encode` made; raises various errors for anything else."""
-    claimed = _header(data).get("__metadata__", {}).get(DIGEST)
+    claimed = _header(data, bounds.outline_bytes).get("__metadata__", {}).get(DIGEST)
     state = safetensors.torch.load(data)
     if claimed is not None and claimed != _digest(state):
         raise ValueError("its numbers are not the ones that were written")
     return state
 
 
-def _header(data: bytes) -> dict[str, Any]:
+def _header(data: bytes, limit_bytes: int) -> dict[str, Any]:
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
-    if length > LIMIT_HEADER_BYTES:
+    if length > limit_bytes:  # the quickstart's has 600
         raise ValueError(f"its header claims {length} bytes")
     header: dict[str, Any] = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + length])
     return header

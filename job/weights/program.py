@@ -8,21 +8,24 @@ bare numbers.
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from job.model import NeuralNetwork
-from job.weights.archive import floats, open_whole, outline, root_of
+from job.weights.archive import QUICKSTARTS, Bounds, numbers, open_whole, outline, root_of
 
 WEIGHTS: Final = "data/weights/"
 INDEX: Final = WEIGHTS + "model_weights_config.json"
 
 
-def encode(model: nn.Module) -> bytes:
-    """Encode structure and weights, for any batch size, as a torch.export program."""
-    example = torch.zeros(2, 1, 28, 28)
+def encode(model: nn.Module, shape: tuple[int, ...] = (1, 28, 28)) -> bytes:
+    """Encode structure and weights as a torch.export program.
+
+    It takes images (B, C, H, W) of that `shape` without B, which may be any number.
+    """
+    example = torch.zeros(2, *shape)
     shapes = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(model.eval(), (example,), dynamic_shapes=shapes)
     buffer = io.BytesIO()
@@ -36,26 +39,25 @@ def run(program: bytes, images: Tensor) -> Tensor:
     return logits
 
 
-def decode(data: bytes) -> dict[str, Tensor]:
-    """Take the network's tensors out of the archive; nothing else in it is looked at.
+def decode(
+    data: bytes, wanted: Mapping[str, Tensor], bounds: Bounds = QUICKSTARTS
+) -> dict[str, Tensor]:
+    """Take tensors like the `wanted` ones out of the archive; nothing else in it is looked at.
 
     Raises various errors for what `encode` has not made.
     """
-    with open_whole(data) as archive:
+    with open_whole(data, bounds) as archive:
         folder = f"{root_of(archive)}/"
-        index = json.loads(outline(archive, folder + INDEX))["config"]
-        shapes = {name: value.shape for name, value in NeuralNetwork().state_dict().items()}
+        index = json.loads(outline(archive, folder + INDEX, bounds))["config"]
         return {
-            name: _tensor(archive, folder + WEIGHTS, index[name], shape)
-            for name, shape in shapes.items()
+            name: _tensor(archive, folder + WEIGHTS, index[name], value)
+            for name, value in wanted.items()
         }
 
 
-def _tensor(
-    archive: zipfile.ZipFile, folder: str, entry: dict[str, Any], shape: torch.Size
-) -> Tensor:
+def _tensor(archive: zipfile.ZipFile, folder: str, entry: dict[str, Any], like: Tensor) -> Tensor:
     sizes = [size["as_int"] for size in entry["tensor_meta"]["sizes"]]
     name = folder + entry["path_name"]
-    if entry["use_pickle"] or sizes != list(shape):
-        raise ValueError(f"{name} does not hold {tuple(shape)} plain numbers")
-    return floats(archive, name).view(shape)
+    if entry["use_pickle"] or sizes != list(like.shape):
+        raise ValueError(f"{name} does not hold {tuple(like.shape)} plain numbers")
+    return numbers(archive, name, like.dtype).view(like.shape)

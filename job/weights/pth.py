@@ -1,152 +1,45 @@
 """`model.pth`: the quickstart's `torch.save(model.state_dict())`, read without unpickling it.
 
 The archive holds the numbers of each tensor as plain bytes, and a pickle that says which is which.
-`torch.load(weights_only=True)` runs no stranger's code, but still lets that pickle call `bytearray`
-and `torch.FloatTensor` with any size, and hash what takes for ever to hash. Here the pickle is read
-as a list of operations: those that a state_dict needs are done on plain values, and any other is
-refused.
+Files of before torch 1.6, as torchvision still publishes some, are no archives: see `legacy`.
 """
 
 import io
-import pickletools
 import sys
 import zipfile
-from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from job.weights.archive import floats, open_whole, outline, root_of
-
-# What a state_dict calls: by name, and never looked up.
-DICTIONARY: Final = "collections OrderedDict"
-TENSOR: Final = "torch._utils _rebuild_tensor_v2"
-FLOATS: Final = "torch FloatStorage"
-
-Storage = Callable[[str], Tensor]
+from job.model import bare
+from job.weights import legacy
+from job.weights.archive import QUICKSTARTS, Bounds, numbers, open_whole, outline, root_of
+from job.weights.machine import Machine
 
 
 def encode(model: nn.Module) -> bytes:
     """Encode the state_dict as the quickstart does."""
     buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    torch.save(bare(model).state_dict(), buffer)
     return buffer.getvalue()
 
 
-def decode(data: bytes) -> dict[str, Tensor]:
+def decode(data: bytes, bounds: Bounds = QUICKSTARTS) -> dict[str, Tensor]:
     """Decode what `encode` made, or the quickstart itself; raises various errors for the rest."""
-    with open_whole(data) as archive:
+    if data.startswith(legacy.BEGINNING):
+        return legacy.decode(data)
+    with open_whole(data, bounds) as archive:
         root = root_of(archive)
         _require_byte_order(archive, f"{root}/byteorder")
         # One tensor for each key, however often it is asked for.
-        machine = _Machine(cache(lambda key: floats(archive, f"{root}/data/{key}")))
-        state: dict[str, Tensor] = machine.carry_out(outline(archive, f"{root}/data.pkl"))
+        stored = cache(lambda key, kind: numbers(archive, f"{root}/data/{key}", kind))
+        machine = Machine(lambda key, kind, _length: stored(key, kind))
+        program = outline(archive, f"{root}/data.pkl", bounds)
+        state: dict[str, Tensor] = machine.carry_out(program)
     return state
 
 
 def _require_byte_order(archive: zipfile.ZipFile, name: str) -> None:
     if name in archive.namelist() and archive.read(name) != sys.byteorder.encode():
         raise ValueError("its numbers have another order of bytes than this machine's")
-
-
-class _Machine:
-    """The stack, marks and memo of a pickle, with room for texts, numbers, tuples and tensors."""
-
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
-
-    def carry_out(self, program: bytes) -> Any:
-        """Return what the program leaves on the stack."""
-        for operation, argument, _ in pickletools.genops(program):
-            if operation.name not in OPERATIONS:
-                raise ValueError(f"data.pkl asks for {operation.name}, which no state_dict needs")
-            OPERATIONS[operation.name](self, argument)
-        return self.stack.pop()
-
-    def pop(self, count: int) -> list[Any]:
-        """Take off the last `count` values."""
-        values = self.stack[-count:] if count else []
-        del self.stack[len(self.stack) - len(values) :]
-        return values
-
-    def pop_to_mark(self) -> list[Any]:
-        """Take off all that was pushed since the last mark."""
-        return self.pop(len(self.stack) - self.marks.pop())
-
-    def set_items(self, items: list[Any]) -> None:
-        """Enter names and values, one after the other, into the dictionary on top."""
-        names, values = items[::2], items[1::2]
-        # A tuple of tuples that share their parts can take for ever to hash.
-        if not all(isinstance(name, str) for name in names):
-            raise ValueError("data.pkl has a dictionary with other keys than names")
-        self.stack[-1].update(zip(names, values, strict=True))
-
-    def call(self) -> None:
-        """Do what the function on the stack would do with the arguments above it."""
-        function, arguments = self.stack.pop(-2), self.stack.pop()
-        if function == DICTIONARY and not arguments:
-            self.stack.append({})
-        elif function == TENSOR:
-            self.stack.append(_tensor(*arguments[:4]))
-        else:
-            raise ValueError("data.pkl calls a function that no state_dict needs")
-
-    def load_storage(self) -> None:
-        """Put the numbers that an identity names in its place."""
-        _, kind, key, _, length = self.stack.pop()
-        if kind != FLOATS or not isinstance(key, str):
-            raise ValueError("data.pkl has a tensor of another kind than float32")
-        numbers = self.storage(key)
-        if len(numbers) != length:
-            raise ValueError(f"data/{key} has {len(numbers)} numbers and claims others")
-        self.stack.append(numbers)
-
-    def forget_attributes(self) -> None:
-        """Drop what would become attributes of a dictionary: the versions of modules."""
-        self.stack.pop()
-
-
-def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    for row in ((offset,), size, stride):
-        # Only a tuple: to walk over a tensor takes as long as its maker wants.
-        if not isinstance(row, tuple) or not all(type(number) is int for number in row):
-            raise ValueError("data.pkl has a tensor whose shape is no row of numbers")
-    return numbers.as_strided(size, stride, offset)
-
-
-def _push(machine: _Machine, value: Any) -> None:
-    machine.stack.append(value)
-
-
-OPERATIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
-    "PROTO": lambda _machine, _version: None,
-    "STOP": lambda _machine, _none: None,
-    "GLOBAL": _push,
-    "BINUNICODE": _push,
-    "BININT": _push,
-    "BININT1": _push,
-    "BININT2": _push,
-    "NEWFALSE": lambda machine, _none: _push(machine, value=False),
-    "NEWTRUE": lambda machine, _none: _push(machine, value=True),
-    "EMPTY_TUPLE": lambda machine, _none: _push(machine, ()),
-    "EMPTY_DICT": lambda machine, _none: _push(machine, {}),
-    "BINPUT": lambda machine, place: machine.memo.update({place: machine.stack[-1]}),
-    "LONG_BINPUT": lambda machine, place: machine.memo.update({place: machine.stack[-1]}),
-    "BINGET": lambda machine, place: _push(machine, machine.memo[place]),
-    "LONG_BINGET": lambda machine, place: _push(machine, machine.memo[place]),
-    "MARK": lambda machine, _none: machine.marks.append(len(machine.stack)),
-    "TUPLE": lambda machine, _none: _push(machine, tuple(machine.pop_to_mark())),
-    "TUPLE1": lambda machine, _none: _push(machine, tuple(machine.pop(1))),
-    "TUPLE2": lambda machine, _none: _push(machine, tuple(machine.pop(2))),
-    "TUPLE3": lambda machine, _none: _push(machine, tuple(machine.pop(3))),
-    "BINPERSID": lambda machine, _none: machine.load_storage(),
-    "REDUCE": lambda machine, _none: machine.call(),
-    "SETITEM": lambda machine, _none: machine.set_items(machine.pop(2)),
-    "SETITEMS": lambda machine, _none: machine.set_items(machine.pop_to_mark()),
-    "BUILD": lambda machine, _none: machine.forget_attributes(),
-}

@@ -14,8 +14,9 @@ from PIL import Image
 import targets
 from appetite import MEBIBYTE, inert, modest
 from examples import many, spoilt
+from job.data.picture import LIMIT_PIXELS
 from job.errors import DataError
-from job.predict import LIMIT_PIXELS, read_picture
+from job.predict import read_picture
 from whole_files import whole
 
 # What the largest picture that is read takes, in all its copies.

@@ -1,4 +1,4 @@
-"""Claims about `job.model`."""
+"""Claims about `job.model.mlp`."""
 
 import pytest
 import torch
@@ -83,3 +83,11 @@ def test_network_is_built_on_the_device_that_was_named() -> None:
     model = build(0, 0.1, torch.device("meta"))
 
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+
+
+def test_network_fits_other_images_and_classes() -> None:
+    """The ends follow the data; what lies between is the quickstart's."""
+    model = build(0, 0.0, CPU, inputs=3 * 32 * 32, classes=7)
+
+    assert model(torch.rand(2, 3, 32, 32)).shape == (2, 7)
+    assert model.linear_relu_stack[2].weight.shape == (512, 512)
