@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from job import logs, termination
 from job.errors import ExitCode, JobError, UsageError
-from job.settings import PredictSettings, Settings, load
+from job.settings import PredictSettings, PreflightSettings, Settings, load
 from job.settings.threads import keep_threads_within_quota, let_waiting_threads_sleep
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
@@ -102,7 +102,7 @@ def _health(flags: list[str]) -> ExitCode:
 
 
 def _preflight(flags: list[str]) -> ExitCode:
-    settings = load(Settings, flags, PROGRAM)
+    settings = load(PreflightSettings, flags, f"{PROGRAM} preflight")
     from job import acceptance
 
     return acceptance.answer(settings)

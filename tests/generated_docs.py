@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT)]
 
 from job.errors import POLICIES  # noqa: E402  # the path above comes first
 from job.record import EpochRecord, RunRecord  # noqa: E402
-from job.settings import PredictSettings, Settings  # noqa: E402
+from job.settings import PredictSettings, PreflightSettings, Settings  # noqa: E402
 from job.settings.fields import EnvironmentSettings  # noqa: E402
 from job.settings.recipes import RECIPES  # noqa: E402
 from job.settings.sources import describe_allowed  # noqa: E402
@@ -41,13 +41,20 @@ exit code 78 with one line per fault. `python -m job explain` shows what is in f
 | --- |{rule}
 {recipes}
 
+## `preflight` has these, too
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{preflight}
+
 ## `predict` has these, too
 
 | variable | default | allowed | meaning |
 | --- | --- | --- | --- |
 {predict}
 
-`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through.
+The variables of one command are let through by the others, so that one environment serves all.
+`JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through, too.
 """
 
 EXIT_CODES_PAGE: Final = """\
@@ -75,13 +82,13 @@ never returned for training that is unfinished: Kubernetes would mark the Job Co
 def settings_page() -> str:
     """`docs/settings.md`."""
     recipe_fields = next(iter(RECIPES.values()))
-    own = [name for name in PredictSettings.model_fields if not _is_shared(name)]
     return SETTINGS_PAGE.format(
         settings="\n".join(_setting(Settings, name) for name in Settings.model_fields),
         recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
         rule=" --- |" * len(RECIPES),
         recipes="\n".join(_recipe_row(name) for name in recipe_fields),
-        predict="\n".join(_setting(PredictSettings, name) for name in own),
+        preflight=_own_settings(PreflightSettings, beside=Settings),
+        predict=_own_settings(PredictSettings, beside=EnvironmentSettings),
     )
 
 
@@ -120,6 +127,11 @@ def _setting(kind: type[EnvironmentSettings], name: str) -> str:
     )
 
 
+def _own_settings(kind: type[EnvironmentSettings], *, beside: type[EnvironmentSettings]) -> str:
+    own = [name for name in kind.model_fields if name not in beside.model_fields]
+    return "\n".join(_setting(kind, name) for name in own)
+
+
 def _recipe_row(name: str) -> str:
     values = " | ".join(_code(recipe[name]) for recipe in RECIPES.values())
     return f"| `JOB_{name.upper()}` | {values} |"
@@ -129,10 +141,6 @@ def _code(value: Any) -> str:
     if value is None or value == []:
         return "unset"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _is_shared(name: str) -> bool:
-    return name in EnvironmentSettings.model_fields
 
 
 if __name__ == "__main__":

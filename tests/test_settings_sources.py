@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from job.errors import SettingsError, UsageError
-from job.settings import PredictSettings, Settings, load
+from job.settings import PredictSettings, PreflightSettings, Settings, load
 from job.settings.sources import describe_allowed
 
 # Of each setting a value that is no default, as a user writes it.
@@ -240,6 +240,23 @@ def test_variables_of_one_command_do_not_disturb_another(monkeypatch: pytest.Mon
     assert predict.origins["pictures"] == "default"
 
 
+def test_variables_of_reports_disturb_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One environment serves `preflight` and the run after it, whose record does not have them."""
+    monkeypatch.setenv("JOB_JUNIT", "preflight.xml")
+    monkeypatch.setenv("JOB_CTRF", "preflight.json")
+    preflight = load(PreflightSettings, ["--ctrf", "other.json"], "job")
+
+    assert (preflight.junit, preflight.ctrf) == (Path("preflight.xml"), Path("other.json"))
+    assert (preflight.origins["junit"], preflight.origins["ctrf"]) == ("environment", "flag")
+    assert "junit" not in load(Settings, [], "job").origins
+
+
+def test_two_reports_in_one_file_are_refused() -> None:
+    """The second would replace the first."""
+    (fault,) = _faults("--junit", "report", "--ctrf", "report", kind=PreflightSettings)
+    assert fault == "JOB_JUNIT and JOB_CTRF are both report: give each its file"
+
+
 def test_pictures_are_what_is_no_flag() -> None:
     """As a shell's `*.png` gives them."""
     pictures = load(PredictSettings, ["a.png", "b.png"], "job").pictures
@@ -276,7 +293,7 @@ def test_what_is_no_flag_is_refused(flags: list[str], capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings])
+@pytest.mark.parametrize("kind", [Settings, PreflightSettings, PredictSettings])
 def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFixture[str]) -> None:
     """Each flag with its meaning and default, under the name of the program, and exit code 0."""
     with pytest.raises(SystemExit) as caught:
@@ -293,7 +310,7 @@ def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFi
         assert f"{field.description} (default: {field.default})" in shown.replace("- ", "-")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings])
+@pytest.mark.parametrize("kind", [Settings, PreflightSettings, PredictSettings])
 def test_what_is_allowed_can_be_said_of_each_setting(kind: type[Settings]) -> None:
     """No type and no bound is left without words."""
     for field in kind.model_fields.values():

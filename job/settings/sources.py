@@ -18,6 +18,7 @@ from job.settings.fields import (
     EnvironmentSettings,
     Origin,
     PredictSettings,
+    PreflightSettings,
     Settings,
 )
 from job.settings.recipes import RECIPES
@@ -60,7 +61,8 @@ def _given_flags(kind: type[EnvironmentSettings], flags: list[str], program: str
 
 
 def _unknown_variables() -> Iterator[str]:
-    known = {_variable(name) for kind in (Settings, PredictSettings) for name in kind.model_fields}
+    kinds = (PreflightSettings, PredictSettings)  # the first has all of `Settings`, too
+    known = {_variable(name) for kind in kinds for name in kind.model_fields}
     for name in sorted(os.environ.keys() - known - FOREIGN_VARIABLES):
         if name.upper().startswith(ENVIRONMENT_PREFIX):  # pydantic-settings reads small letters
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]

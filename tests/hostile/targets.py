@@ -25,7 +25,7 @@ from job.describe import settings as described
 from job.errors import DataError, JobError, OutputError, SettingsError, StalledError, UsageError
 from job.predict import read_picture
 from job.record import SettingRecord
-from job.settings import PredictSettings, Settings, load
+from job.settings import PredictSettings, PreflightSettings, Settings, load
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 from weight_files import pth_with
@@ -42,7 +42,7 @@ def settings(data: bytes) -> None:
     flags = [line for line in lines if not line.startswith("JOB_")]
     pairs = [line.partition("=") for line in lines if line.startswith("JOB_")]
     environment = {name: value for name, _, value in pairs}
-    for kind in (Settings, PredictSettings):
+    for kind in (Settings, PreflightSettings, PredictSettings):
         with mock.patch.dict(os.environ, environment):
             load_or_refuse(kind, flags)
 
