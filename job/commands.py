@@ -68,6 +68,10 @@ def _train(flags: list[str], stop: StopFlag, stopwatch: Stopwatch) -> ExitCode:
 
     place = here(settings)
     speak_as(place, settings.log_format, settings.log_level)
+    if settings.tensorboard:
+        from job import tensorboard
+
+        tensorboard.require_installed()
     stop.watch(settings.stop_file)
     if (ended := launch.run(settings, stop)) is not None:
         return ended

@@ -98,6 +98,7 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
             trainee = make_trainee(attempt.settings, dataset, device, world, held.lease)
         activity.enter("training")
         _resume(attempt, trainee.session)
+        held.board.begin(trainee.session.history, attempt.settings.training_values())
         tally = _train(attempt, trainee)
         refuse_if_stopped(attempt.stop, world)
         activity.enter("delivering")
@@ -171,6 +172,8 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
             attempt.stopwatch.mark("first_step")
             attempt.activity.advance(session.steps)
             tally = tally_of_epoch or tally
+            if tally_of_epoch:
+                attempt.tenure.board.note(session.history[-1])
             advance(session)
     return tally or judge()
 
@@ -203,6 +206,7 @@ def _deliver(
     lease.require()
     with stopwatch.phase("artifacts"):
         written += [*report.write(draft, fitness.as_json(), output), output / HISTORY]
+    attempt.tenure.board.finish(output / report.CONFUSION_MATRIX)
     record = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     artifacts.write_record(record, output)

@@ -1,7 +1,8 @@
 """What an attempt has for as long as the output folder is its own, begun and ended together.
 
 First the lease, so that nobody else writes; then the ledger's line; then the heartbeat, which keeps
-the lease, and the watchdog. However the attempt ends, the ledger says so before the lease goes.
+the lease, the watchdog, and TensorBoard's files if they are wanted. However the attempt ends, the
+ledger says so before the lease goes.
 """
 
 import platform
@@ -14,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from job import earlier, files, heartbeat
+from job import earlier, files, heartbeat, tensorboard
 from job.activity import Activity
 from job.attempts import Ledger
 from job.errors import ExitCode, JobError, OutputError
@@ -23,6 +24,7 @@ from job.lease import Lease, acquire
 from job.settings import Settings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
+from job.tensorboard import Board
 from job.watchdog import Watchdog
 from job.world import Placement
 
@@ -35,12 +37,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Tenure:
-    """The lease, the ledger, what is going on, and the way out for other threads."""
+    """The lease, the ledger, what is going on, who watches, and the way out for other threads."""
 
     settings: Settings
     lease: Lease
     ledger: Ledger
     activity: Activity
+    board: Board
     leave_process: Leave
 
     def end(self, code: ExitCode, reason: str) -> None:
@@ -80,13 +83,16 @@ def hold(
     with _lease(settings, stop, place) as lease:
         ledger = _ledger(settings, stopwatch, place, lease)
         activity = Activity(settings.stall_seconds)
-        tenure = Tenure(settings, lease, ledger, activity, leave_process)
+        wanted = settings.tensorboard and place.is_main
+        board = tensorboard.make_board(settings.output_dir, lease, wanted=wanted)
+        tenure = Tenure(settings, lease, ledger, activity, board, leave_process)
         paths = _heartbeat_files(settings, place)
         with (
             Heartbeat(paths, ledger.number, activity, stopwatch, lease.touch),
             Watchdog(activity, tenure.leave),
             _entered(tenure),
             _owned(lease),
+            board,
         ):
             ledger.require_progress(settings.max_attempts_without_progress)
             yield tenure

@@ -48,6 +48,7 @@ WRITTEN = {
     "master_port": "30000",
     "stop_file": "stop here",
     "progress": "off",
+    "tensorboard": "true",
 }
 COMPANIONS = {"nesterov": {"momentum": "0.5"}, "one_hot_targets": {"pipeline": "dataloader"}}
 NOTHING: dict[str, str] = {}

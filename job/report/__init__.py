@@ -7,12 +7,14 @@ pays only once it has something to draw.
 # ruff: noqa: PLC0415  # the imports inside functions are the ones that the docstring speaks of
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from job import files
 from job.record import RunRecord
 
-__all__ = ["plots", "render", "write"]
+__all__ = ["CONFUSION_MATRIX", "plots", "render", "write"]
+
+CONFUSION_MATRIX: Final = "plots/confusion-matrix.png"
 
 
 def render(record: RunRecord, preflight: dict[str, Any] | None) -> str:

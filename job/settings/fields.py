@@ -176,6 +176,9 @@ class Settings(EnvironmentSettings):
     progress: Literal["auto", "on", "off"] = Field(
         "auto", description="progress bar; auto draws it on a terminal"
     )
+    tensorboard: bool = Field(
+        False, description="event files for TensorBoard, below the output folder"
+    )
 
     @classmethod
     def settings_customise_sources(
