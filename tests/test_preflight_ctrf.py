@@ -4,13 +4,12 @@ import json
 import re
 from typing import Any, Final
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import example, given
 
 from job.preflight.ctrf import document
 from job.preflight.result import Preflight
 from job.preflight.verdict import Check
-from test_preflight_junit import CHECKS, preflight
+from test_preflight_junit import CHECKS, TEXT, preflight
 
 # The properties that all versions of the format have, by the type that each must be of.
 SUMMARY: Final = ("tests", "passed", "failed", "pending", "skipped", "other", "start", "stop")
@@ -76,7 +75,8 @@ def test_facts_are_of_the_environment() -> None:
     assert environment == {"reportName": "preflight of node-7", "extra": {"driver": "580.95.05"}}
 
 
-@given(seen=st.text(st.characters()), remedy=st.text(st.characters(categories=["Cc", "Cs", "Cn"])))
+@example(seen="\ud800", remedy="a\udfffb")
+@given(seen=TEXT, remedy=TEXT)
 def test_document_is_unicode_whatever_a_check_has_seen(seen: str, remedy: str) -> None:
     """A lone surrogate, which readers in other languages refuse, is in none of its strings."""
     check = Check(seen or "name", "fail", seen, remedy, 0.1, "node")

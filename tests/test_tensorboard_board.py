@@ -104,14 +104,13 @@ def test_volume_that_does_not_answer_holds_nobody_for_long(
 ) -> None:
     """To note an epoch takes no time, to end no more than its limit, and one warning is all."""
     monkeypatch.setattr(room, "END_SECONDS", 0.3)
-    with structlog.testing.capture_logs() as told:
-        board = tensorboard.make_board(tmp_path, silent, wanted=True)
+    watched = tensorboard.make_board(tmp_path, silent, wanted=True)
+    with structlog.testing.capture_logs() as told, watched as board:
         board.begin([], HYPERPARAMETERS)
         before = time.perf_counter()
         for epoch in epochs(100):
             board.note(epoch)
         assert time.perf_counter() - before < 0.1
-        board.end()
         board.end()
     seconds = time.perf_counter() - before
 
@@ -149,6 +148,14 @@ def test_folder_that_cannot_be_used_is_one_warning(tmp_path: Path, in_the_way: s
     assert [each["event"] for each in told] == ["tensorboard given up"]
     assert told[0]["log_level"] == "warning"
     assert told[0]["folder"] == str(tmp_path / "tensorboard")
+
+
+def test_run_that_ends_before_it_trains_leaves_no_events(tmp_path: Path) -> None:
+    """An unfit node is no attempt that TensorBoard should know of."""
+    with tensorboard.make_board(tmp_path, Lease(), wanted=True):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lost_folder_is_left_alone(tmp_path: Path) -> None:

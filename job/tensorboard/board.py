@@ -78,7 +78,7 @@ def make_board(output_dir: Path, lease: Lease, *, wanted: bool) -> Board:
 
 
 class _Written(Board):
-    """That of a run that is watched; its thread lives from `begin` to `end`."""
+    """That of a run that is watched; its thread lives as long as the `with`, or until `end`."""
 
     def __init__(self, folder: Path, lease: Lease) -> None:
         self._folder, self._lease = folder, lease
@@ -86,12 +86,16 @@ class _Written(Board):
         self._thread = threading.Thread(target=self._survive, name=FOLDER, daemon=True)
         self._over = threading.Event()
 
+    def __enter__(self) -> Self:
+        """Let the thread import the package while the node is inspected and the data are read."""
+        self._thread.start()
+        return self
+
     def begin(
         self, history: Sequence[EpochRecord], hyperparameters: Mapping[str, bool | float | str]
     ) -> None:
         known = list(history)
         self._put(lambda events: events.begin(known, hyperparameters))
-        self._thread.start()
 
     def note(self, epoch: EpochRecord) -> None:
         ended_at = time.time()
@@ -123,12 +127,15 @@ class _Written(Board):
     def _write(self) -> None:
         from job.tensorboard.events import EventFile  # noqa: PLC0415  # it takes a tenth of a second
 
+        if (writing := self._queue.get()) is None:
+            return  # the run has ended before it trained
         self._lease.require()
         files.make_folder(self._folder)
         with EventFile(self._folder) as events:
-            while (writing := self._queue.get()) is not None and not self._over.is_set():
+            while writing is not None and not self._over.is_set():
                 self._lease.require()
                 writing(events)
+                writing = self._queue.get()
 
     def _give_up(self, reason: str) -> None:
         if not self._over.is_set():
