@@ -14,6 +14,7 @@ from job.errors import ExitCode, JobError, SettingsError, UsageError
 from job.settings import (
     CompareSettings,
     PredictSettings,
+    PreflightSettings,
     ReportSettings,
     Settings,
     SweepSettings,
@@ -131,6 +132,10 @@ def _train_one(settings: Settings, stop: StopFlag, stopwatch: Stopwatch) -> Exit
 
     place = here(settings)
     speak_as(place, settings.log_format, settings.log_level)
+    if settings.tensorboard:
+        from job import tensorboard
+
+        tensorboard.require_installed()
     stop.watch(settings.stop_file)
     if (ended := launch.run(settings, stop)) is not None:
         return ended
@@ -179,7 +184,7 @@ def _health(flags: list[str]) -> ExitCode:
 
 
 def _preflight(flags: list[str]) -> ExitCode:
-    settings = _settings(flags)
+    settings = load(PreflightSettings, flags, f"{PROGRAM} preflight")
     from job import acceptance
 
     return acceptance.answer(settings)

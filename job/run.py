@@ -105,6 +105,7 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
             )
         activity.enter("training")
         _resume(attempt, trainee.session)
+        held.board.begin(trainee.session.history, attempt.settings.training_values())
         tally = _train(attempt, trainee)
         refuse_if_stopped(attempt.stop, world)
         activity.enter("delivering")
@@ -195,6 +196,8 @@ def _train(attempt: Attempt, trainee: Trainee) -> Tally:
             attempt.stopwatch.mark("first_step")
             attempt.activity.advance(session.steps)
             tally = tally_of_epoch or tally
+            if tally_of_epoch:
+                attempt.tenure.board.note(session.history[-1])
             advance(session)
     return tally or judge()
 
@@ -230,6 +233,7 @@ def _deliver(
     with stopwatch.phase("artifacts"):
         pages = report.write(draft, fitness.as_json(), output, dataset.test_images)
         written += [*pages, output / HISTORY]
+    attempt.tenure.board.finish(output / report.CONFUSION_MATRIX)
     record = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
     lease.require()
     artifacts.write_record(record, output)

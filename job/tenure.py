@@ -1,8 +1,8 @@
 """What an attempt has for as long as the output folder is its own, begun and ended together.
 
 First the lease, so that nobody else writes; then the ledger's line; then the heartbeat, which keeps
-the lease, the watchdog, and the samples of the GPU where one is used. However the attempt ends, the
-ledger says so before the lease goes.
+the lease, the watchdog, the samples of the GPU where one is used, and TensorBoard's files where
+they are wanted. However the attempt ends, the ledger says so before the lease goes.
 """
 
 import platform
@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from job import earlier, files, heartbeat
+from job import earlier, files, heartbeat, tensorboard
 from job.activity import Activity
 from job.attempts import Ledger
 from job.errors import ExitCode, JobError, OutputError
@@ -25,6 +25,7 @@ from job.lease import Lease, acquire
 from job.settings import Settings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
+from job.tensorboard import Board
 from job.watchdog import Watchdog
 from job.world import Placement
 
@@ -37,13 +38,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Tenure:
-    """The lease, the ledger, what is going on, and the way out for other threads."""
+    """The lease, the ledger, what is going on, who watches, and the way out for other threads."""
 
     settings: Settings
     lease: Lease
     ledger: Ledger
     activity: Activity
     gpu_use: GpuUse
+    board: Board
     leave_process: Leave
 
     def end(self, code: ExitCode, reason: str) -> None:
@@ -84,7 +86,9 @@ def hold(
         ledger = _ledger(settings, stopwatch, place, lease)
         activity = Activity(settings.stall_seconds)
         gpu_use = GpuUse(stopwatch)
-        tenure = Tenure(settings, lease, ledger, activity, gpu_use, leave_process)
+        wanted = settings.tensorboard and place.is_main
+        board = tensorboard.make_board(settings.output_dir, lease, wanted=wanted)
+        tenure = Tenure(settings, lease, ledger, activity, gpu_use, board, leave_process)
         paths = _heartbeat_files(settings, place)
         with (
             Heartbeat(paths, ledger.number, activity, stopwatch, lease.touch),
@@ -92,6 +96,7 @@ def hold(
             gpu_use,
             _entered(tenure),
             _owned(lease),
+            board,
         ):
             ledger.require_progress(settings.max_attempts_without_progress)
             yield tenure

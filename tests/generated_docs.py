@@ -17,6 +17,7 @@ from job.record import EpochRecord, RunRecord  # noqa: E402
 from job.settings import (  # noqa: E402
     CompareSettings,
     PredictSettings,
+    PreflightSettings,
     ReportSettings,
     Settings,
     SweepSettings,
@@ -48,6 +49,12 @@ is not allowed, or a `JOB_*` that does not exist, ends in exit code 78 with one 
 | --- |{rule}
 {recipes}
 
+## `preflight` has these, too
+
+| variable | default | allowed | meaning |
+| --- | --- | --- | --- |
+{preflight}
+
 ## `predict` has these, too
 
 | variable | default | allowed | meaning |
@@ -62,6 +69,7 @@ is not allowed, or a `JOB_*` that does not exist, ends in exit code 78 with one 
 {compare}
 {report}
 
+The variables of one command are let through by the others, so that one environment serves all.
 `JOB_COMPLETION_INDEX`, which Kubernetes gives to the pods of an Indexed Job, is let through: with
 `JOB_SWEEP` it is the point, otherwise the node. [Sweeps](sweeps.md) has what a swept value may be.
 """
@@ -96,6 +104,7 @@ def settings_page() -> str:
         recipe_names=" | ".join(f"`{name}`" for name in RECIPES),
         rule=" --- |" * len(RECIPES),
         recipes="\n".join(_recipe_row(name) for name in recipe_fields),
+        preflight=_own(PreflightSettings, Settings),
         predict=_own(PredictSettings, EnvironmentSettings),
         sweep=_own(SweepSettings, Settings),
         compare=_own(CompareSettings, EnvironmentSettings),

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from job.settings import PredictSettings, ReportSettings, Settings
+from job.settings import KINDS, PredictSettings, Settings
 from job.settings.fields import TRAINING_FIELDS
 
 # The names and closed lists of values that users' manifests and scripts hold.
@@ -74,7 +74,7 @@ def test_contract_names_a_field(variable: str) -> None:
     assert set(choices) <= set(get_args(field.annotation))
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings, ReportSettings])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_field_is_described(kind: type[Settings]) -> None:
     """`--help` has something to say about each."""
     for name, field in kind.model_fields.items():

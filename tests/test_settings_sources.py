@@ -7,9 +7,10 @@ import pytest
 
 from job.errors import SettingsError, UsageError
 from job.settings import (
+    KINDS,
     CompareSettings,
     PredictSettings,
-    ReportSettings,
+    PreflightSettings,
     Settings,
     load,
     load_points,
@@ -57,6 +58,7 @@ WRITTEN = {
     "master_port": "30000",
     "stop_file": "stop here",
     "progress": "off",
+    "tensorboard": "true",
 }
 COMPANIONS = {
     "nesterov": {"momentum": "0.5"},
@@ -253,6 +255,23 @@ def test_variables_of_one_command_do_not_disturb_another(monkeypatch: pytest.Mon
     assert predict.origins["pictures"] == "default"
 
 
+def test_variables_of_reports_disturb_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One environment serves `preflight` and the run after it, whose record does not have them."""
+    monkeypatch.setenv("JOB_JUNIT", "preflight.xml")
+    monkeypatch.setenv("JOB_CTRF", "preflight.json")
+    preflight = load(PreflightSettings, ["--ctrf", "other.json"], "job")
+
+    assert (preflight.junit, preflight.ctrf) == (Path("preflight.xml"), Path("other.json"))
+    assert (preflight.origins["junit"], preflight.origins["ctrf"]) == ("environment", "flag")
+    assert "junit" not in load(Settings, [], "job").origins
+
+
+def test_two_reports_in_one_file_are_refused() -> None:
+    """The second would replace the first."""
+    (fault,) = _faults("--junit", "report", "--ctrf", "report", kind=PreflightSettings)
+    assert fault == "JOB_JUNIT and JOB_CTRF are both report: give each its file"
+
+
 def test_pictures_are_what_is_no_flag() -> None:
     """As a shell's `*.png` gives them."""
     pictures = load(PredictSettings, ["a.png", "b.png"], "job").pictures
@@ -289,7 +308,7 @@ def test_what_is_no_flag_is_refused(flags: list[str], capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings, ReportSettings])
+@pytest.mark.parametrize("kind", KINDS)
 def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFixture[str]) -> None:
     """Each flag with its meaning and default, under the name of the program, and exit code 0."""
     with pytest.raises(SystemExit) as caught:
@@ -306,7 +325,7 @@ def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFi
         assert f"{field.description} (default: {field.default})" in shown.replace("- ", "-")
 
 
-@pytest.mark.parametrize("kind", [Settings, PredictSettings, ReportSettings])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_allowed_can_be_said_of_each_setting(kind: type[Settings]) -> None:
     """No type and no bound is left without words."""
     for field in kind.model_fields.values():

@@ -39,6 +39,10 @@ class Preflight:
         """Whether no check failed."""
         return self.verdict != "fail"
 
+    def count(self, verdict: Verdict) -> int:
+        """How many checks have come to that verdict."""
+        return sum(check.verdict == verdict for check in self.checks)
+
     @property
     def volume_is_usable(self) -> bool:
         """Whether no check of the output volume failed."""

@@ -43,6 +43,12 @@ class Check:
     seconds: float
     part: Part
 
+    @property
+    def story(self) -> str:
+        """What was seen and, on a line of its own, the remedy of what is not well."""
+        remedy = f"\nremedy: {self.remedy}" if self.remedy and self.verdict != "pass" else ""
+        return self.seen + remedy
+
 
 def perform(
     name: str, probe: Callable[[], Finding], *, part: Part, deadline: float = float("inf")

@@ -7,13 +7,23 @@ pays only once it has something to draw.
 # ruff: noqa: PLC0415  # the imports inside functions are the ones that the docstring speaks of
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from job import files
 from job.record import RunRecord
 from job.report.content import Content, Pixels, of_record
 
-__all__ = ["Content", "of_record", "plots", "render", "write", "write_content"]
+__all__ = [
+    "CONFUSION_MATRIX",
+    "Content",
+    "of_record",
+    "plots",
+    "render",
+    "write",
+    "write_content",
+]
+
+CONFUSION_MATRIX: Final = "plots/confusion-matrix.png"
 
 
 def render(content: Content) -> str:

@@ -1,12 +1,14 @@
 """The environment and the flags become one frozen, validated, described value."""
 
-from job.settings.fields import PredictSettings, Settings
+from job.settings.fields import PredictSettings, PreflightSettings, Settings
 from job.settings.others import CompareSettings, ReportSettings, SweepSettings
-from job.settings.sources import load, load_points
+from job.settings.sources import KINDS, load, load_points
 
 __all__ = [
+    "KINDS",
     "CompareSettings",
     "PredictSettings",
+    "PreflightSettings",
     "ReportSettings",
     "Settings",
     "SweepSettings",

@@ -96,7 +96,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 class Settings(EnvironmentSettings):
-    """What `train`, `preflight` and `explain` are told."""
+    """What `train` and `explain` are told, and `preflight`, too."""
 
     recipe: Recipe = Field("quickstart", description="named defaults of the hyperparameters")
     model: ModelName = Field("mlp", description="network: the quickstart's, another, or one's own")
@@ -204,6 +204,9 @@ class Settings(EnvironmentSettings):
     progress: Literal["auto", "on", "off"] = Field(
         "auto", description="progress bar; auto draws it on a terminal"
     )
+    tensorboard: bool = Field(
+        False, description="event files for TensorBoard, below the output folder"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -247,6 +250,21 @@ class Settings(EnvironmentSettings):
     def training_values(self) -> dict[str, Any]:
         """The values that the weights depend on, as JSON can hold them."""
         return {name: getattr(self, name) for name in TRAINING_FIELDS}
+
+
+class PreflightSettings(Settings):
+    """What `preflight` is told besides: where to put its verdicts as the results of tests."""
+
+    junit: Path | None = Field(None, description="file for the verdicts as JUnit XML")
+    ctrf: Path | None = Field(
+        None, description="file for the verdicts as JSON in the Common Test Report Format"
+    )
+
+    @model_validator(mode="after")
+    def _reports_differ(self) -> Self:
+        if self.junit is not None and self.junit == self.ctrf:
+            raise ValueError(f"JOB_JUNIT and JOB_CTRF are both {self.junit}: give each its file")
+        return self
 
 
 class PredictSettings(EnvironmentSettings):

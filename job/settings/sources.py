@@ -18,12 +18,20 @@ from job.settings.fields import (
     EnvironmentSettings,
     Origin,
     PredictSettings,
+    PreflightSettings,
     Settings,
 )
 from job.settings.others import CompareSettings, ReportSettings, SweepSettings
 from job.settings.recipes import RECIPES
 
-KINDS: Final = (SweepSettings, PredictSettings, ReportSettings, CompareSettings)
+KINDS: Final[tuple[type[EnvironmentSettings], ...]] = (
+    Settings,
+    SweepSettings,
+    PreflightSettings,
+    PredictSettings,
+    ReportSettings,
+    CompareSettings,
+)
 AnySettings = TypeVar("AnySettings", bound=EnvironmentSettings)
 
 # Kubernetes gives it to the pods of an Indexed Job; it is no setting of ours.

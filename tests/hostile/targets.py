@@ -25,7 +25,8 @@ from job.describe import settings as described
 from job.errors import DataError, JobError, OutputError, SettingsError, StalledError, UsageError
 from job.predict import read_picture
 from job.record import SettingRecord
-from job.settings import PredictSettings, ReportSettings, Settings, load
+from job.settings import KINDS, Settings, load
+from job.settings.fields import EnvironmentSettings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
 from weight_files import pth_with
@@ -42,14 +43,12 @@ def settings(data: bytes) -> None:
     flags = [line for line in lines if not line.startswith("JOB_")]
     pairs = [line.partition("=") for line in lines if line.startswith("JOB_")]
     environment = {name: value for name, _, value in pairs}
-    for kind in (Settings, PredictSettings, ReportSettings):
+    for kind in KINDS:
         with mock.patch.dict(os.environ, environment):
             load_or_refuse(kind, flags)
 
 
-def load_or_refuse(
-    kind: type[Settings | PredictSettings | ReportSettings], flags: list[str]
-) -> None:
+def load_or_refuse(kind: type[EnvironmentSettings], flags: list[str]) -> None:
     """Settings that can be written down and read again, the help, or an error that can be told."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):

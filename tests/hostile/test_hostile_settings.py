@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 import targets
 from appetite import MEBIBYTE, inert, modest
 from examples import many, spoilt
-from job.settings import PredictSettings, ReportSettings, Settings
+from job.settings import KINDS
 from whole_files import whole
 
-VARIABLES = sorted(
-    f"JOB_{name.upper()}"
-    for kind in (Settings, PredictSettings, ReportSettings)
-    for name in kind.model_fields
-)
+VARIABLES = sorted(f"JOB_{name.upper()}" for kind in KINDS for name in kind.model_fields)
 # What an environment can hold: any bytes but zero; those that are no UTF-8 come as surrogates.
 VALUES = st.binary(max_size=40).map(lambda value: os.fsdecode(value.replace(b"\0", b""))) | st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), max_size=40
@@ -44,7 +40,7 @@ def test_spoilt_lines_are_taken_or_refused(data: bytes) -> None:
 def test_any_environment_is_taken_or_refused(environment: dict[str, str], flags: list[str]) -> None:
     """Whatever the variables are called and hold, whatever stands on the command line."""
     with mock.patch.dict(os.environ, environment), inert():
-        for kind in (Settings, PredictSettings, ReportSettings):
+        for kind in KINDS:
             targets.load_or_refuse(kind, flags)
 
 
@@ -56,6 +52,6 @@ def test_long_values_take_little(name: str, value: str) -> None:
     """As long as a variable can be: 128 KiB less its name."""
     longest = (value * 2**17)[: 2**15]
     with mock.patch.dict(os.environ, {name: longest}), inert(), modest(64 * MEBIBYTE):
-        for kind in (Settings, PredictSettings, ReportSettings):
+        for kind in KINDS:
             targets.load_or_refuse(kind, [])
             targets.load_or_refuse(kind, [longest])
