@@ -81,10 +81,13 @@ test-browser: venv ## Open the report in a headless Chromium (Debian's chromium,
 	$(PY) -m pytest tests/browser
 
 .PHONY: screenshots
-screenshots: venv data ## Make the pictures of docs/images/ anew, of a run of eight epochs
+screenshots: venv data ## Make the pictures of docs/images/ anew, of a run of eight epochs and of a sweep
 	$(PY) -m job --recipe accurate --epochs 8 --output-dir build/pictured
 	$(PY) -m job report build/pictured
 	$(PY) tests/browser/screenshots.py build/pictured/report.html report docs/images
+	@# One of its nine points diverges, so that the sweep ends in 81.
+	-$(PY) -m job sweep --sweep sweeps/learning-rate.toml --output-dir build/swept
+	$(PY) tests/browser/screenshots.py build/swept/compare.html compare docs/images
 
 .PHONY: test-gpu
 test-gpu: venv ## Run what needs a GPU that torch can use (it fails without one)
