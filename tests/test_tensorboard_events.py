@@ -16,7 +16,8 @@ from job.record import EpochRecord
 from job.tensorboard.events import PICTURE, SCALARS, EventFile, event_files, points
 
 EVERYTHING: Final = {"scalars": 0, "images": 0, "tensors": 0}
-HYPERPARAMETERS: Final[Mapping[str, bool | float | str]] = {
+HYPERPARAMETERS: Final[Mapping[str, bool | float | str | None]] = {
+    "image_size": None,
     "learning_rate": 0.001,
     "optimizer": "sgd",
     "nesterov": False,
@@ -191,7 +192,7 @@ def test_hyperparameters_stand_beside_the_final_metrics(tmp_path: Path, picture:
     )
     end = metadata.parse_session_end_info_plugin_data(content[metadata.SESSION_END_INFO_TAG])
 
-    assert {each.name for each in experiment.hparam_infos} == set(HYPERPARAMETERS)
+    assert {each.name for each in experiment.hparam_infos} == {*HYPERPARAMETERS} - {"image_size"}
     assert {each.name.tag for each in experiment.metric_infos} <= set(SCALARS)
     assert session.hparams["learning_rate"].number_value == 0.001
     assert session.hparams["optimizer"].string_value == "sgd"

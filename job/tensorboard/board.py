@@ -37,7 +37,9 @@ class Board:
     """The contract of a real one, and that of a run that nobody watches with TensorBoard."""
 
     def begin(
-        self, history: Sequence[EpochRecord], hyperparameters: Mapping[str, bool | float | str]
+        self,
+        history: Sequence[EpochRecord],
+        hyperparameters: Mapping[str, bool | float | str | None],
     ) -> None:
         """Go on after the epochs of `history`, none for a run that begins."""
 
@@ -92,7 +94,9 @@ class _Written(Board):
         return self
 
     def begin(
-        self, history: Sequence[EpochRecord], hyperparameters: Mapping[str, bool | float | str]
+        self,
+        history: Sequence[EpochRecord],
+        hyperparameters: Mapping[str, bool | float | str | None],
     ) -> None:
         known = list(history)
         self._put(lambda events: events.begin(known, hyperparameters))

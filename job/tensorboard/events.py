@@ -45,7 +45,7 @@ METRICS: Final = ("accuracy/test", "loss/test", "loss/train")
 PICTURE: Final = "confusion_matrix"
 
 Point = tuple[str, int]
-Hyperparameters = Mapping[str, bool | float | str]
+Hyperparameters = Mapping[str, bool | float | str | None]
 
 
 class EventFile:
@@ -115,13 +115,17 @@ class EventFile:
         return len(history) + 1
 
     def _describe(self, hyperparameters: Hyperparameters) -> None:
-        """Say which settings the run has, and which numbers are its results; once for all files."""
+        """Say which settings the run has, and which numbers are its results; once for all files.
+
+        The format has no word for a setting that is unset, so that one is left out.
+        """
         if (metadata.SESSION_START_INFO_TAG, 0) in self._known:
             return
-        names = [summary_v2.HParam(name) for name in hyperparameters]
+        chosen = {name: value for name, value in hyperparameters.items() if value is not None}
+        names = [summary_v2.HParam(name) for name in chosen]
         metrics = [summary_v2.Metric(tag) for tag in METRICS]
         experiment = summary_v2.hparams_config_pb(names, metrics)
-        session = summary_v2.hparams_pb(dict(hyperparameters))
+        session = summary_v2.hparams_pb(chosen)
         self._write(Event(step=0, summary=Summary(value=[*experiment.value, *session.value])))
 
     def _write(self, event: Event) -> None:
