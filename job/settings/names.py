@@ -32,4 +32,4 @@ PublishedDataset = Literal[
     "emnist-mnist",
     "cifar10",
 ]
-DatasetName = PublishedDataset | Literal["image-folder"] | OwnCode
+DatasetName = Literal[PublishedDataset, "image-folder"] | OwnCode
