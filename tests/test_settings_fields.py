@@ -143,7 +143,7 @@ def test_training_values_are_those_of_the_training_fields() -> None:
 
     assert tuple(values) == TRAINING_FIELDS
     assert values == {name: getattr(settings, name) for name in TRAINING_FIELDS}
-    assert {type(value) for value in values.values()} <= {bool, int, float, str}
+    assert {type(value) for value in values.values()} <= {bool, int, float, str, type(None)}
 
 
 def test_where_and_how_it_runs_is_no_training_value() -> None:
