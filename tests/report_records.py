@@ -17,6 +17,7 @@ from job.record import (
     GpuSampleRecord,
     GpuUseRecord,
     MistakeRecord,
+    ModelRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -48,6 +49,7 @@ def run_record(**changes: Any) -> RunRecord:
         "dataset": DatasetRecord(
             name="Fashion-MNIST", train_images=60_000, test_images=18, sha256={"labels": "ab" * 32}
         ),
+        "model": ModelRecord(name="mlp", weights="begun<.pth", weights_sha256="ef" * 32),
         "parameters": 669_706,
         "history": [epoch(number) for number in (1, 2, 3)],
         "evaluation": evaluation(),

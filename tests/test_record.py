@@ -21,6 +21,7 @@ RUN = {
     "versions",
     "device",
     "dataset",
+    "model",
     "parameters",
     "history",
     "evaluation",

@@ -148,6 +148,11 @@ def test_curves_have_words_beside_them(outline: Outline) -> None:
     assert labels[3] == "Utilisation over time: 38 % on average, 75 % at most."
 
 
+def test_page_names_the_network_and_what_it_began_with(outline: Outline) -> None:
+    """As the settings name them; what a setting says is text."""
+    assert "mlp from begun<.pth" in outline.texts
+
+
 def test_headline_has_result_time_device_and_attempts(outline: Outline) -> None:
     """The first screen answers how good, how long, where and how often tried."""
     first = outline.texts.index("Accuracy")

@@ -18,6 +18,7 @@ from job.record import (
     GoodputRecord,
     GpuUseRecord,
     MistakeRecord,
+    ModelRecord,
     RunRecord,
     SettingRecord,
     TimingsRecord,
@@ -56,6 +57,7 @@ class Content:
     versions: dict[str, str] = field(default_factory=dict)
     device: DeviceRecord | None = None
     dataset: DatasetRecord | None = None
+    model: ModelRecord | None = None
     parameters: int | None = None
     history: list[EpochRecord] = field(default_factory=list)
     evaluation: EvaluationRecord | None = None
