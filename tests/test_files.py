@@ -212,11 +212,12 @@ def test_pauses_grow_and_end_within_the_grace_of_a_pod() -> None:
 
 
 @pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("kept_bytes", [2, 4], ids=["a byte lost", "a byte more"])
 def test_what_reads_back_as_something_else_is_not_written(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, kept_bytes: int
 ) -> None:
-    """A volume that says yes and loses a byte is found out before the old file is gone."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: os.ftruncate(descriptor, 2))
+    """A volume that says yes and has other bytes is found out before the old file is gone."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.ftruncate(descriptor, kept_bytes))
     with pytest.raises(OutputError, match="reads back as something else"):
         files.write_bytes(path, b"new")
 

@@ -126,7 +126,7 @@ def test_schema_describes_every_part() -> None:
     schema = json.loads(json.dumps(RunRecord.model_json_schema()))
 
     assert schema["additionalProperties"] is False
-    assert set(schema["required"]) == RUN - {"schema_version", "goodput", "gpu_use"}
+    assert set(schema["required"]) == RUN - {"schema_version", "model", "goodput", "gpu_use"}
     assert schema["properties"].keys() == RUN
     assert schema["properties"]["schema_version"]["const"] == 1
     assert "last step" in schema["$defs"]["AttemptRecord"]["properties"]["step"]["description"]
