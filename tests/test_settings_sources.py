@@ -24,6 +24,10 @@ WRITTEN = {
     "log_format": "json",
     "log_level": "debug",
     "recipe": "accurate",
+    "model": "resnet18",
+    "model_weights": "IMAGENET1K_V1",
+    "dataset": "mnist",
+    "image_size": "64",
     "epochs": "3",
     "batch_size": "128",
     "optimizer": "adamw",
@@ -61,10 +65,12 @@ WRITTEN = {
     "tensorboard": "true",
 }
 COMPANIONS = {
+    "image_size": {"model": "resnet18"},
     "nesterov": {"momentum": "0.5"},
     "one_hot_targets": {"pipeline": "dataloader"},
     "sweep_index": {"sweep": "some sweep.toml"},
 }
+POSITIONAL = ("pictures", "folder", "runs")
 NOTHING: dict[str, str] = {}
 
 
@@ -319,7 +325,7 @@ def test_help_lists_every_setting(kind: type[Settings], capsys: pytest.CaptureFi
     assert shown.startswith("usage: some program ")
     assert ",None}" not in shown
     for name, field in kind.model_fields.items():
-        words = name if name in ("pictures", "folder") else f"--{name.replace('_', '-')}"
+        words = name if name in POSITIONAL else f"--{name.replace('_', '-')}"
         assert f" {words} " in shown.replace(",", " ")
         assert field.description is not None
         assert f"{field.description} (default: {field.default})" in shown.replace("- ", "-")

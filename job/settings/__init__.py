@@ -1,7 +1,13 @@
 """The environment and the flags become one frozen, validated, described value."""
 
-from job.settings.fields import PredictSettings, PreflightSettings, Settings
-from job.settings.others import CompareSettings, ReportSettings, SweepSettings
+from job.settings.fields import Settings
+from job.settings.others import (
+    CompareSettings,
+    PredictSettings,
+    PreflightSettings,
+    ReportSettings,
+    SweepSettings,
+)
 from job.settings.sources import KINDS, load, load_points
 
 __all__ = [

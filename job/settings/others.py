@@ -1,11 +1,45 @@
-"""What the commands that look at runs are told: `sweep`, `compare` and `report`."""
+"""What the other commands are told, some besides what a run is."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import CliPositionalArg
 
 from job.settings.fields import EnvironmentSettings, Settings, require_utf8
+
+
+class PreflightSettings(Settings):
+    """What `preflight` is told besides: where to put its verdicts as the results of tests."""
+
+    junit: Path | None = Field(None, description="file for the verdicts as JUnit XML")
+    ctrf: Path | None = Field(
+        None, description="file for the verdicts as JSON in the Common Test Report Format"
+    )
+
+    @model_validator(mode="after")
+    def _reports_differ(self) -> Self:
+        if self.junit is not None and self.junit == self.ctrf:
+            raise ValueError(f"JOB_JUNIT and JOB_CTRF are both {self.junit}: give each its file")
+        return self
+
+
+class PredictSettings(EnvironmentSettings):
+    """What `predict` is told: name the clothes on pictures, or on an image of the test set."""
+
+    pictures: CliPositionalArg[list[Path]] = Field([], description="picture files to classify")
+    weights: Path = Field(
+        Path("output/model.safetensors"), description="a .safetensors, .pth or .pt2 file"
+    )
+    test_image: int | None = Field(
+        None, ge=0, lt=10_000, description="index of an image of the test set, instead of pictures"
+    )
+
+    @model_validator(mode="after")
+    def _something_to_classify(self) -> Self:
+        if bool(self.pictures) == (self.test_image is not None):
+            raise ValueError("give picture files or --test-image N, one of the two")
+        return self
 
 
 class SweepSettings(Settings):

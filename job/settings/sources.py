@@ -17,11 +17,15 @@ from job.settings.fields import (
     ENVIRONMENT_PREFIX,
     EnvironmentSettings,
     Origin,
-    PredictSettings,
-    PreflightSettings,
     Settings,
 )
-from job.settings.others import CompareSettings, ReportSettings, SweepSettings
+from job.settings.others import (
+    CompareSettings,
+    PredictSettings,
+    PreflightSettings,
+    ReportSettings,
+    SweepSettings,
+)
 from job.settings.recipes import RECIPES
 
 KINDS: Final[tuple[type[EnvironmentSettings], ...]] = (
