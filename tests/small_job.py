@@ -28,7 +28,8 @@ def run_small_job() -> int:
 
 
 if __name__ == "__main__":
+    from job.__main__ import leave
     from job.logs import outlive_readers
 
     outlive_readers()
-    sys.exit(run_small_job())
+    leave(run_small_job())
