@@ -225,7 +225,7 @@ def _deliver(
     lease.require()
     with stopwatch.phase("artifacts"):
         written = artifacts.write_weights(trainee.network, trainee.fixed_batch(), output)
-        mistakes = _mistakes(trainee, dataset)
+        mistakes = _mistakes(attempt, trainee, dataset)
     gpu_use = attempt.tenure.gpu_use.record()
     facts = describe.Facts(attempt.settings, fitness, dataset, trainee, tally, mistakes, gpu_use)
     draft = describe.record(facts, artifacts.describe(output, written), stopwatch, attempts)
@@ -240,12 +240,16 @@ def _deliver(
     return record
 
 
-def _mistakes(trainee: Trainee, dataset: Dataset) -> list[MistakeRecord]:
-    """Of the whole test set, of which `trainee.test` may be one rank's share."""
+def _mistakes(attempt: Attempt, trainee: Trainee, dataset: Dataset) -> list[MistakeRecord]:
+    """Of the whole test set, of which `trainee.test` may be one rank's share.
+
+    A large network takes as long for it as for an evaluation, so a stop comes through here, too.
+    """
     device = next(trainee.network.parameters()).device
     split = Split.on(device, dataset.test_images, dataset.test_labels)
-    whole = ResidentBatches(split, trainee.test.batch_size)
-    return confident_mistakes(trainee.network, whole.epoch(in_order(len(split))), MISTAKES_SHOWN)
+    whole = ResidentBatches(split, trainee.test.batch_size).epoch(in_order(len(split)))
+    batches = watched(whole, attempt.stop, ALONE, attempt.activity)
+    return confident_mistakes(trainee.network, batches, MISTAKES_SHOWN)
 
 
 def _require_quality(record: RunRecord, min_accuracy: float | None) -> None:

@@ -13,7 +13,7 @@ import structlog
 import torch
 
 from contestants import leave_behind
-from job import checkpoint, weights
+from job import artifacts, checkpoint, weights
 from job.artifacts import read_record
 from job.data import source
 from job.data.ahead import ReadAhead
@@ -317,6 +317,25 @@ def test_diverged_run_keeps_its_last_good_checkpoint(tmp_path: Path, start_run: 
     attempt = attempts_in(output)[-1]
     assert attempt["exit_code"] == ExitCode.DIVERGED
     assert attempt["reached_step"] == attempt["lost_steps"] > 0
+
+
+def test_stop_during_the_delivery_comes_through(
+    tmp_path: Path, start_run: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large network's last look at the test set takes long; the next attempt delivers."""
+    stop, write = StopFlag(), artifacts.write_weights
+
+    def write_and_be_stopped(*arguments: Any) -> list[Path]:
+        stop.request("SIGTERM")
+        return write(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts, "write_weights", write_and_be_stopped)
+        with pytest.raises(InterruptedRunError, match="SIGTERM"):
+            start_run(tmp_path, stop)
+    assert not (tmp_path / "metrics.json").exists()
+
+    assert [attempt.exit_code for attempt in start_run(tmp_path).attempts] == [75, None]
 
 
 def test_missing_data_end_in_a_data_error(
