@@ -18,8 +18,12 @@ FLAGS: Final = (
     *("--epochs", "3", "--learning-rate", "0.02"),
     *("--checkpoint-every-seconds", "1e-6", "--device", "cpu"),
 )
+LEASE_SECONDS: Final = 5
 # The proofs break off more attempts in a row than anybody would try.
-PATIENT: Final = {"JOB_MAX_ATTEMPTS_WITHOUT_PROGRESS": "0"}
+PATIENT: Final = {
+    "JOB_MAX_ATTEMPTS_WITHOUT_PROGRESS": "0",
+    "JOB_LEASE_SECONDS": str(LEASE_SECONDS),
+}
 TIMED: Final = frozenset({"train_seconds", "images_per_second", "test_seconds"})
 DEADLINE_SECONDS: Final = 60.0
 

@@ -1,6 +1,7 @@
 """A clock that jumps by years, forwards and back, decides nothing."""
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,15 +13,14 @@ import pytest
 import scale
 from job.data.spec import DatasetSpec
 from proof import Proof
-from small_run import SmallRun, Whole
+from small_run import LEASE_SECONDS, SmallRun, Whole, await_that
 from warm import Attempt, Warm, warm_start
 
 pytest_plugins = ["crash_fixtures"]
 
 LIBRARIES: Final = ("/usr/lib", "*/faketime/libfaketimeMT.so.1")
+REAL_SLEEP: Final = Path(__file__).with_name("real_sleep.c")
 OFFSETS: Final = ("-3650d", "-1h", "-1s", "+0", "+1s", "+1h", "+3650d")
-
-
 JUMP_SECONDS: Final = 0.1
 GOES_ON: Final = 0.85  # the chance that an attempt sees one jump more
 
@@ -43,13 +43,10 @@ class Clock:
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clock]:
     """A clock that can be set while others look at it."""
     folder = tmp_path_factory.mktemp("clock")
-    library = next(Path(LIBRARIES[0]).glob(LIBRARIES[1]), None)
-    if library is None:
-        raise FileNotFoundError("libfaketime is needed: apt-get install libfaketime")
     offset = folder / "offset"
     offset.write_text("+0\n")
     environment = {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": ":".join(map(str, (_real_sleep(folder), _libfaketime()))),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -57,6 +54,20 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clock]:
     }
     with warm_start(folder, **environment) as warm:
         yield Clock(offset, warm)
+
+
+def _libfaketime() -> Path:
+    library = next(Path(LIBRARIES[0]).glob(LIBRARIES[1]), None)
+    if library is None:
+        raise FileNotFoundError("libfaketime is needed: apt-get install libfaketime")
+    return library
+
+
+def _real_sleep(folder: Path) -> Path:
+    library = folder / "real_sleep.so"
+    strict = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
+    subprocess.run(["cc", *strict, "-o", str(library), str(REAL_SLEEP)], check=True)
+    return library
 
 
 def test_run_under_a_jumping_clock_ends_as_under_a_good_one(
@@ -76,12 +87,41 @@ def test_run_under_a_jumping_clock_ends_as_under_a_good_one(
     assert len(years) > 1
 
 
+def test_silent_owner_is_watched_for_as_long_whatever_the_clock_says(
+    clock: Clock, proof: Proof, small_data: tuple[Path, DatasetSpec], whole: Whole, tmp_path: Path
+) -> None:
+    """One that was killed before it had said who it is, as a challenger sees it."""
+    run = SmallRun(clock.warm, small_data[0], tmp_path / "output")
+    lease = run.output / "lease" / "00000001.json"
+    lease.parent.mkdir(parents=True)
+    lease.touch()
+    attempt = run.start()
+    await_that(lambda: _is_watching(attempt), attempt)
+    began = time.monotonic()
+    while attempt.is_running and _is_watching(attempt):
+        _jump(clock, proof)
+    watched = time.monotonic() - began
+    assert attempt.wait().returncode == 0
+    assert run.results() == whole.results
+    assert 0.8 * LEASE_SECONDS < watched < 3 * LEASE_SECONDS
+
+
 def _broken_off(attempt: Attempt, clock: Clock, proof: Proof) -> int:
-    while attempt.is_running and proof.choose.random() < GOES_ON:
-        clock.jump(proof.choose.choice(OFFSETS))
-        proof.count("jumps")
-        time.sleep(JUMP_SECONDS)
+    # One that watches is left alone: killed each time, it would have to begin its watch anew.
+    while attempt.is_running and (_is_watching(attempt) or proof.choose.random() < GOES_ON):
+        _jump(clock, proof)
     attempt.kill(proof.choose.choice([signal.SIGTERM, signal.SIGKILL]))
     ended = attempt.wait()
     assert ended.returncode in {0, 75, -signal.SIGKILL, -signal.SIGTERM}, attempt.log.read_text()
     return ended.returncode
+
+
+def _jump(clock: Clock, proof: Proof) -> None:
+    clock.jump(proof.choose.choice(OFFSETS))
+    proof.count("jumps")
+    time.sleep(JUMP_SECONDS)
+
+
+def _is_watching(attempt: Attempt) -> bool:
+    told = [event["event"] for event in attempt.events()]
+    return "watching the owner" in told and "owner is silent" not in told
