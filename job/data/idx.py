@@ -44,7 +44,7 @@ def decode_any(data: bytes, dimensions: int, origin: str) -> NDArray[np.integer[
     """The values of an IDX file of unsigned bytes or 32-bit integers, in the shape that it says.
 
     Raises `DataError`, which calls the file `origin`, for another type, another count of
-    dimensions, or too few or too many bytes.
+    dimensions, no values at all, or too few or too many bytes.
     """
     kind = KINDS.get(data[2:3])
     _require_magic(data, dimensions, origin, data[2] if kind else UNSIGNED_BYTE)
@@ -52,6 +52,8 @@ def decode_any(data: bytes, dimensions: int, origin: str) -> NDArray[np.integer[
     if kind is None or len(data) < header:
         raise DataError(f"{origin} ends within its header")
     shape = struct.unpack(f">{dimensions}I", data[MAGIC_BYTES:header])
+    if 0 in shape:  # numpy has no room for the shape if the others are large enough
+        raise DataError(f"{origin} has the shape {shape}, and no values")
     _require_length(data, header + math.prod(shape) * kind.itemsize, origin)
     values: NDArray[np.integer[Any]] = np.frombuffer(data, kind, offset=header).reshape(shape)
     return values

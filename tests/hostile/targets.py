@@ -9,14 +9,14 @@ import hashlib
 import io
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from unittest import mock
 
 import torch
 
+from folder_targets import compared_run, idx_of_any_shape, reported_run, sweep_file
 from job import artifacts, checkpoint, health, heartbeat, lease, termination, weights
 from job.attempts import Ledger
 from job.data import content, idx
@@ -29,6 +29,7 @@ from job.settings import KINDS, Settings, load
 from job.settings.fields import EnvironmentSettings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
+from places import file
 from weight_files import pth_with
 
 SHAPE: Final = (2, 3, 3)
@@ -73,13 +74,13 @@ def packed_file(data: bytes) -> None:
     """A packed one."""
     with contextlib.suppress(DataError):
         content.unpack(io.BytesIO(data), FILE, origin="a stream")
-    with _file("values-idx3-ubyte.gz", data) as path, contextlib.suppress(DataError):
+    with file("values-idx3-ubyte.gz", data) as path, contextlib.suppress(DataError):
         content.read(path, FILE)
 
 
 def manifest(data: bytes) -> None:
     """A manifest as it lies there."""
-    with _file("step-00000002/manifest.json", data) as path:
+    with file("step-00000002/manifest.json", data) as path:
         use_checkpoints(path.parents[1])
 
 
@@ -106,7 +107,7 @@ def sealed_payload(data: bytes) -> None:
         "payload_sha256": digest,
         "state": {**state, "history": [], "settings": {}},
     }
-    with _file(f"step-00000002/{PAYLOAD}", data) as path:
+    with file(f"step-00000002/{PAYLOAD}", data) as path:
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
         sealed = {"sha256": hashlib.sha256(canonical).hexdigest(), "body": body}
         path.with_name("manifest.json").write_text(json.dumps(sealed))
@@ -146,19 +147,19 @@ def pt2_index(data: bytes) -> None:
 
 def picture(data: bytes) -> None:
     """A picture of whatever kind."""
-    with _file("picture", data) as path, contextlib.suppress(DataError):
+    with file("picture", data) as path, contextlib.suppress(DataError):
         assert read_picture(path).pixels.shape == (28, 28)
 
 
 def record(data: bytes) -> None:
     """The record of an earlier run."""
-    with _file(artifacts.RECORD, data) as path:
+    with file(artifacts.RECORD, data) as path:
         artifacts.read_record(path.parent)
 
 
 def ledger(data: bytes) -> None:
     """The ledger of earlier attempts: the next one enters itself."""
-    with _file("attempts.jsonl", data) as path:
+    with file("attempts.jsonl", data) as path:
         for expected in (1, 2):
             attempts = Ledger.begin(path.parent, "node", Stopwatch()).attempts
             assert len(attempts) >= expected
@@ -166,7 +167,7 @@ def ledger(data: bytes) -> None:
 
 def heartbeat_file(data: bytes) -> None:
     """The last heartbeat of an attempt that was killed, for the next one and for a probe."""
-    with _file(heartbeat.FILE, data) as path:
+    with file(heartbeat.FILE, data) as path:
         Ledger.begin(path.parent, "node", Stopwatch())
         Ledger.begin(path.parent, "node", Stopwatch())
         if (beat := heartbeat.read(path)) is not None:
@@ -176,7 +177,7 @@ def heartbeat_file(data: bytes) -> None:
 
 def lease_file(data: bytes) -> None:
     """What the owner of the output folder says of itself: it is one, or was, or nobody knows."""
-    with _file(f"{lease.FOLDER}/00000001.json", data) as path, contextlib.suppress(OutputError):
+    with file(f"{lease.FOLDER}/00000001.json", data) as path, contextlib.suppress(OutputError):
         lease.acquire(path.parents[1], silence_seconds=0.05, stop=StopFlag())
 
 
@@ -185,6 +186,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     for target in (
         settings,
         idx_file,
+        idx_of_any_shape,
         packed_file,
         manifest,
         sealed_manifest,
@@ -200,15 +202,11 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         ledger,
         heartbeat_file,
         lease_file,
+        sweep_file,
+        compared_run,
+        reported_run,
     )
 }
-
-
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """A folder for one example."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def _told(error: JobError) -> str:
@@ -230,14 +228,5 @@ def use_checkpoints(root: Path) -> None:
 
 
 def _read_weights(name: str, data: bytes) -> None:
-    with _file(name, data) as path, contextlib.suppress(DataError):
+    with file(name, data) as path, contextlib.suppress(DataError):
         weights.read(path)
-
-
-@contextlib.contextmanager
-def _file(name: str, data: bytes) -> Iterator[Path]:
-    with folder() as place:
-        path = place / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
-        yield path

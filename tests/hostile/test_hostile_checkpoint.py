@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import places
 import targets
 from appetite import MEBIBYTE, inert, modest
 from examples import many, spoilt
@@ -33,7 +34,7 @@ def test_spoilt_checkpoint_is_taken_or_passed_over(name: str) -> None:
 @many(quick=50, full=2_000)
 def test_any_folder_beside_the_checkpoints_is_passed_over(name: str) -> None:
     """What is called step-something and is none of ours neither counts nor confuses."""
-    with targets.folder() as root:
+    with places.folder() as root:
         (root / f"step-{name}").mkdir(exist_ok=True)
         (root / f"step-{name}" / "manifest.json").write_text("{}")
         targets.use_checkpoints(root)

@@ -6,8 +6,9 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
+import folder_targets
 import targets
 from appetite import MEBIBYTE, inert, modest
 from examples import many, spoilt
@@ -17,6 +18,7 @@ from job.errors import DataError
 from whole_files import whole
 
 FILE = FASHION_MNIST.train_images
+NONE_OF_HUGE = struct.pack(">HBB3I", 0, 8, 3, 0, 2**32 - 1, 2**32 - 1)
 HUGE = struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1)
 
 
@@ -26,6 +28,15 @@ def test_spoilt_file_is_taken_or_refused(data: bytes) -> None:
     """Header or pixels, too short, too long."""
     with inert():
         targets.idx_file(data)
+
+
+@given(spoilt(whole("idx_of_any_shape")))
+@example(NONE_OF_HUGE)
+@many(quick=300, full=50_000)
+def test_spoilt_file_of_any_shape_is_taken_or_refused(data: bytes) -> None:
+    """Whatever shape it claims, none of no values among them."""
+    with inert():
+        folder_targets.idx_of_any_shape(data)
 
 
 @given(spoilt(whole("packed_file")))

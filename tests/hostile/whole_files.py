@@ -26,7 +26,7 @@ from job.heartbeat import Beat
 from job.holder import this_holder
 from job.process import this_process
 from job.stopwatch import Stopwatch
-from report_records import run_record
+from report_records import PREFLIGHT, epoch, full_record, run_record
 from targets import NUMBERS, SHAPE
 from weight_files import encoded, pth_with
 
@@ -37,6 +37,27 @@ SETTINGS: Final = (
     b'JOB_PICTURES=["a.png"]\nJOB_WEIGHTS=model.pth',
     b"--weights\nmodel.pth\na.png\nb.png\n--log-format=json",
     b"--test-image\n3\n--help",
+)
+SWEEPS: Final = (
+    b"""method = "grid"
+[settings]
+learning_rate = [0.001, 0.1]
+batch_size = [32, 64]
+epochs = 1
+""",
+    b"""method = "list"
+[[points]]
+learning_rate = 0.1
+[[points]]
+optimizer = "adamw"
+""",
+    b"""method = "random"
+seed = 1
+count = 3
+[settings]
+learning_rate = { min = 1e-4, max = 1.0, scale = "log" }
+optimizer = { choices = ["sgd", "adamw"] }
+""",
 )
 STATE: Final = RunState(
     epoch=1, batch=3, epoch_loss=0.3, epoch_seconds=1.5, history=[], settings={"seed": 3}
@@ -51,6 +72,7 @@ def whole(target: str) -> tuple[bytes, ...]:
     contents: dict[str, tuple[bytes, ...]] = {
         "settings": SETTINGS,
         "idx_file": (values,),
+        "idx_of_any_shape": (values, encode(np.arange(3, dtype=np.uint8))),
         "packed_file": (gzip.compress(values, mtime=0),),
         "manifest": (manifest,),
         "sealed_manifest": (json.dumps(json.loads(manifest)["body"]).encode(),),
@@ -66,6 +88,9 @@ def whole(target: str) -> tuple[bytes, ...]:
         "ledger": (_ledger(),),
         "heartbeat_file": (_beat().model_dump_json().encode(),),
         "lease_file": tuple(this_holder(0, locked=locked).content for locked in (True, False)),
+        "sweep_file": SWEEPS,
+        "compared_run": tuple(_left_by_a_run()),
+        "reported_run": tuple(_left_by_a_run()),
     }
     return contents[target]
 
@@ -113,6 +138,16 @@ def _beat() -> Beat:
         uptime_seconds=time.monotonic(),
         process=this_process(),
     )
+
+
+def _left_by_a_run() -> Iterator[bytes]:
+    yield full_record().model_dump_json().encode()
+    yield epoch(1).model_dump_json().encode()
+    yield _ledger()
+    yield _beat().model_dump_json().encode()
+    yield json.dumps({"index": 0, "settings": {"learning_rate": 0.1}}).encode()
+    yield _checkpoint()[0]
+    yield json.dumps(PREFLIGHT).encode()
 
 
 def _pictures() -> Iterator[bytes]:
