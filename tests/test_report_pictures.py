@@ -78,6 +78,17 @@ def test_single_epoch_can_be_seen() -> None:
     assert re.search(r'<use [^>]*style="[^"]*var\(--test\)', svg)
 
 
+def test_steady_speed_is_drawn_below_the_edge() -> None:
+    """From zero on, and with room for the marks of the highest points."""
+    speeds = (18_000.0, 19_000.0, 18_500.0)
+    history = [epoch(at + 1, images_per_second=speed) for at, speed in enumerate(speeds)]
+
+    bottom, top = _axes(lambda axes: pictures._draw_speed(axes, history)).get_ylim()
+
+    assert bottom == 0
+    assert 19 < 0.97 * top < 25
+
+
 def test_picture_of_nothing_says_so() -> None:
     """An empty frame would look like a fault of the picture."""
     drawn = [

@@ -72,6 +72,8 @@ def _draw_accuracy(axes: Axes, history: list[EpochRecord]) -> None:
 def _draw_speed(axes: Axes, history: list[EpochRecord]) -> None:
     speeds = [epoch.images_per_second / 1000 for epoch in history]
     axes.plot([epoch.epoch for epoch in history], speeds, color=light("train"), marker="s")
+    axes.update_datalim([(1, 0)], updatex=False)  # zero counts, for the margins as well
+    axes.autoscale_view()
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}k" if value else "0"))
     _finish_curve(axes, "Training images per second", history)
