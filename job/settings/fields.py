@@ -57,8 +57,8 @@ class RecipeSource(PydanticBaseSettingsSource):
 
 
 def require_utf8(value: Any) -> Any:
-    """Return `value`; raise `ValueError` for a path whose name is no UTF-8."""
-    if isinstance(value, Path):
+    """Return `value`; raise `ValueError` for a path or a text that is no UTF-8."""
+    if isinstance(value, Path | str):
         str(value).encode()  # another name would make metrics.json unreadable, or cannot be told
     return value
 

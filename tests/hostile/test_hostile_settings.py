@@ -34,6 +34,7 @@ def test_spoilt_lines_are_taken_or_refused(data: bytes) -> None:
 @example({"JOB_OUTPUT_DIR": "\udcff"}, [])
 @example({"JOB_DATA_DIR": "a\udcffb"}, ["--epochs", "3"])
 @example({"JOB_STOP_FILE": "~"}, ["--output-dir", "\udcff"])
+@example({"JOB_MASTER_ADDRESS": "\udc80"}, [])
 @example({"JOB_\udcff": "x", "job_seed": "y"}, [])
 @example({}, ["a,b.png", "[1]", "[", "{}"])
 @many(quick=300, full=20_000)
