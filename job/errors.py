@@ -98,6 +98,11 @@ class JobError(Exception):
         return "\n".join(label + text for label, text in parts if text)
 
 
+def kind_of(code: ExitCode) -> type[JobError]:
+    """The class of the errors that end with `code`; `JobError` itself for a bug."""
+    return next((kind for kind in JobError.__subclasses__() if kind.exit_code == code), JobError)
+
+
 class UsageError(JobError):
     """An unknown command or flag."""
 

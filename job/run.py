@@ -36,7 +36,7 @@ from job.stopwatch import Stopwatch
 from job.supervise import refuse_if_stopped, supervise, watched
 from job.tenure import Leave, Tenure
 from job.train import train
-from job.world import ALONE, Placement, World, join
+from job.world import ALONE, Approach, Placement, World, join
 
 MISTAKES_SHOWN: Final = 12
 
@@ -53,6 +53,7 @@ class Attempt:
     data: ReadAhead
     place: Placement
     tenure: Tenure
+    approach: Approach
 
     @property
     def activity(self) -> Activity:
@@ -79,8 +80,11 @@ def run(  # noqa: PLR0913  # all of them are the process's own
         log.info("already finished, nothing to do", output=str(settings.output_dir))
         _require_quality(finished, settings.min_accuracy)
         return finished
-    with tenure.hold(settings, stop, stopwatch, place, leave) as held:
-        record = _attempt(Attempt(settings, stop, stopwatch, data, place, held))
+    with (
+        Approach(place, stop) as approach,
+        tenure.hold(settings, stop, stopwatch, place, leave) as held,
+    ):
+        record = _attempt(Attempt(settings, stop, stopwatch, data, place, held, approach))
         if record is not None:
             _require_quality(record, settings.min_accuracy)
     return record
@@ -94,6 +98,7 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
     if device.type == "cuda" and attempt.place.is_main:
         held.gpu_use.begin(torch.cuda.get_device_properties(device))
     activity.enter("meeting")
+    attempt.approach.end()
     with join(attempt.place, device, attempt.stop, leave=held.leave) as world:
         refuse_if_stopped(attempt.stop, world)
         activity.enter("data")
@@ -109,9 +114,8 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
         tally = _train(attempt, trainee)
         refuse_if_stopped(attempt.stop, world)
         activity.enter("delivering")
-        if world.is_main:
-            return _deliver(attempt, trainee, fitness, dataset, tally)
-    return None
+        deliver = partial(_deliver, attempt, trainee, fitness, dataset, tally)
+        return _deliver_once(attempt.stop, world, deliver)
 
 
 def _check_node(attempt: Attempt) -> Preflight:
@@ -215,6 +219,24 @@ def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
         return tally
 
     return judge
+
+
+def _deliver_once(
+    stop: StopFlag, world: World, deliver: Callable[[], RunRecord]
+) -> RunRecord | None:
+    """Let rank 0 deliver; a stop that comes through meanwhile ends all ranks alike."""
+    record, stopped = None, None
+    if world.is_main:
+        try:
+            record = deliver()
+        except InterruptedRunError as error:
+            stopped = error
+    if world.any(stopped is not None):
+        reason = stop.reason or "rank 0, which was asked to"
+        raise stopped or InterruptedRunError(
+            f"stopped by {reason}", fix="run the same command to go on"
+        )
+    return record
 
 
 def _deliver(

@@ -20,6 +20,7 @@ from job.errors import (
     StalledError,
     UnfitNodeError,
     UsageError,
+    kind_of,
 )
 
 # Written out, because batch scripts and manifests of users hold these numbers, too.
@@ -96,3 +97,9 @@ def test_error_as_text_leaves_out_what_is_empty() -> None:
     assert str(JobError("it is 3")) == "it is 3"
     assert str(JobError("it is 3", fix="set it to 1")) == "it is 3\nfix: set it to 1"
     assert JobError("it is 3").checkpoint == ""
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_code_tells_the_kind_of_error(kind: type[JobError]) -> None:
+    """What another rank ended with can be raised here."""
+    assert kind_of(kind.exit_code) is kind

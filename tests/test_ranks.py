@@ -1,6 +1,7 @@
 """A run of several ranks as a user meets it: one command, one result, nothing lost."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -14,6 +15,8 @@ from safetensors.torch import load_file
 from conftest import Program, small_job_command
 from job.data.spec import DatasetSpec
 from job.errors import ExitCode
+from job.world.torchrun import as_rank
+from rank_processes import places
 
 FLAGS: Final = ("--device", "cpu", "--learning-rate", "0.02", "--log-format", "json")
 TWO_RANKS: Final = (*FLAGS, "--processes-per-node", "2", "--epochs", "2")
@@ -110,6 +113,30 @@ def test_lost_rank_is_named_and_the_job_can_go_on(start: Start, tmp_path: Path) 
     assert "rank 1 was ended by SIGKILL" in log
     assert time.monotonic() - victim_at < 30
     assert _children(job.pid) == []
+
+
+@pytest.mark.parametrize("culprit", [0, 1])
+def test_rank_that_cannot_begin_takes_the_others_along(
+    small_data: tuple[Path, DatasetSpec], tmp_path: Path, culprit: int
+) -> None:
+    """Within seconds; a 75 of theirs would hide from srun that trying again is in vain."""
+    (tmp_path / "file").touch()
+    command = [*small_job_command(small_data), "--epochs", "300", *FLAGS, "--output-dir"]
+    output = tmp_path / "file" if culprit == 0 else tmp_path
+    ranks = [
+        subprocess.Popen(
+            [*command, str(output), *(["--model", "odd:net"] if place.rank == culprit else [])],
+            env=as_rank(os.environ, place),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for place in places(2)
+    ]
+    began = time.monotonic()
+    codes = [_ended(rank) for rank in ranks]
+
+    assert codes == [ExitCode.OUTPUT if culprit == 0 else ExitCode.SETTINGS] * 2
+    assert time.monotonic() - began < 60
 
 
 def test_batch_that_ranks_cannot_share_is_refused(start: Start, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from job.errors import ExitCode, JobError
 from job.stop import StopFlag
 from job.world import Placement
 from job.world.beats import Beats
+from job.world.loss import Loss, tell_loss
 from job.world.patience import Limits, Patience
-from job.world.rendezvous import beat_key, meet, open_store, tell_loss, visit_store
+from job.world.rendezvous import beat_key, meet, open_store, visit_store
 from rank_processes import places, started
 
 LIMITS = Limits(beat=0.05, silence=1.5, suspicion=0.4, leave=0.3)
@@ -133,7 +134,7 @@ def test_loss_that_was_told_is_heard() -> None:
     placed = places(2)
     come(placed)
     with beating(placed[0]) as (first, _), beating(placed[1]) as (second, _):
-        tell_loss(first._store, "rank 7 on x: DataError")
+        tell_loss(first._store, Loss("rank 7 on x: DataError"))
         wait_for(lambda: first.loss and second.loss)
 
         assert first.loss == second.loss == "rank 7 on x: DataError"

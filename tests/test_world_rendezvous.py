@@ -15,6 +15,7 @@ from job.errors import InterruptedRunError, JobError, SettingsError, UnfitNodeEr
 from job.launch.launcher import free_port
 from job.stop import StopFlag
 from job.world import Placement
+from job.world.loss import Loss, tell_loss
 from job.world.patience import Limits, Patience
 from job.world.placement import LOOPBACK, Node
 from job.world.rendezvous import (
@@ -25,8 +26,6 @@ from job.world.rendezvous import (
     meet,
     open_store,
     require_own_address,
-    tell_loss,
-    told_loss,
 )
 from rank_processes import places
 
@@ -78,7 +77,7 @@ def met(placed: list[Placement], device_types: list[str]) -> list[JobError | Non
         try:
             meet(stores[place.rank], place, device_type, patience(3.0))
         except JobError as error:
-            tell_loss(stores[place.rank], error.seen)
+            tell_loss(stores[place.rank], Loss(error.seen, error.exit_code))
             return error
         return None
 
@@ -190,7 +189,7 @@ def test_rank_that_was_told_otherwise_is_refused() -> None:
 
     assert isinstance(refused[1], SettingsError)
     assert refused[1].seen == f"rank 2 on {HOST} is one of 3, and rank 0 on {HOST} one of 2"
-    assert isinstance(refused[0], InterruptedRunError)
+    assert isinstance(refused[0], SettingsError)
     assert refused[0].seen == refused[1].seen
 
 
@@ -214,7 +213,7 @@ def test_host_that_knows_itself_by_the_loopback_alone_is_told_what_to_set(
     """The others would look for it at their own loopback, and wait in vain."""
     monkeypatch.delenv(INTERFACE, raising=False)
     with pytest.raises(SettingsError, match=HOST) as caught:
-        require_own_address(NODE, resolve)
+        require_own_address(NODE, patience(), resolve)
 
     assert INTERFACE in caught.value.fix
 
@@ -222,7 +221,7 @@ def test_host_that_knows_itself_by_the_loopback_alone_is_told_what_to_set(
 def test_host_with_an_address_of_its_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first that it can bind to counts, wherever the loopback stands in the list."""
     monkeypatch.delenv(INTERFACE, raising=False)
-    require_own_address(NODE, known_by(ELSEWHERE, ANY_ADDRESS, LOOPBACK))
+    require_own_address(NODE, patience(), known_by(ELSEWHERE, ANY_ADDRESS, LOOPBACK))
 
 
 @pytest.mark.parametrize("master", ["127.0.0.1", "localhost"])
@@ -231,14 +230,14 @@ def test_ranks_of_one_host_meet_on_the_loopback(
 ) -> None:
     """On one node, or on several that are played on one host, as for a trial."""
     monkeypatch.delenv(INTERFACE, raising=False)
-    require_own_address(replace(NODE, nodes=1), known_by(LOOPBACK))
-    require_own_address(replace(NODE, master_address=master), known_by(LOOPBACK))
+    require_own_address(replace(NODE, nodes=1), patience(), known_by(LOOPBACK))
+    require_own_address(replace(NODE, master_address=master), patience(), known_by(LOOPBACK))
 
 
 def test_interface_that_is_named_is_not_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gloo does not ask for the name then."""
     monkeypatch.setenv(INTERFACE, "eth0")
-    require_own_address(NODE, known_by(LOOPBACK))
+    require_own_address(NODE, patience(), known_by(LOOPBACK))
 
 
 def test_ranks_that_do_not_come_are_named() -> None:
@@ -257,14 +256,35 @@ def test_rank_waits_for_what_rank_0_has_to_say() -> None:
         meet(opened(agent), agent, "cpu", patience(0.3))
 
 
-def test_first_loss_that_is_told_counts() -> None:
-    """Whoever leaves because of it is not blamed."""
-    store = opened(places(1)[0])
-    assert told_loss(store) is None
-    assert tell_loss(store, "rank 1") == "rank 1"
-    assert tell_loss(store, "rank 2") == "rank 1"
-    assert told_loss(store) == "rank 1"
-    assert host_of(store, 5) == "?"
+def test_rank_that_comes_twice_is_one_rank() -> None:
+    """It was started anew while it waited, and the others have not all come yet."""
+    placed = places(3)
+    held, again = opened(placed[0]), opened(placed[1])
+    for rank in (placed[0], placed[1], placed[1]):
+        with pytest.raises(InterruptedRunError, match="2 of 3"):
+            meet(held if rank.is_main else again, rank, "cpu", patience(0.3))
+
+
+def test_host_whose_name_server_is_silent_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That passes, and says nothing about the loopback."""
+    monkeypatch.delenv(INTERFACE, raising=False)
+    asked = []
+
+    def resolve(name: str) -> Sequence[Any]:
+        asked.append(name)
+        if len(asked) < 3:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return known_by(ANY_ADDRESS)(name)
+
+    require_own_address(NODE, patience(), resolve)
+    assert len(asked) > 3
+
+
+def test_rank_that_has_not_come_has_no_name() -> None:
+    """Nobody knows its host."""
+    assert host_of(opened(places(1)[0]), 5) == "?"
 
 
 def test_free_port_is_free() -> None:

@@ -30,6 +30,7 @@ from job.world.voice import speak_as  # noqa: E402
 LIMITS: Final = Limits(
     rendezvous=60, beat=0.2, silence=4.0, suspicion=1.5, leave=2.0, collective=30
 )
+PERSISTENCE: Final = 1500
 LIMIT_SECONDS: Final = 60.0
 
 
@@ -83,6 +84,14 @@ def dawdle(world: World, _: int) -> dict[str, Any]:
     return {"seconds": 1.5 * world.is_main}
 
 
+def persist(world: World, _: int) -> dict[str, Any]:
+    """Exchange so often that it takes a while, however long the ranks are suspended."""
+    for _ in range(PERSISTENCE):
+        world.sum(torch.ones(10))
+        time.sleep(0.01)
+    return {"exchanges": PERSISTENCE}
+
+
 def go_on(world: World) -> dict[str, Any]:
     """Exchange until an error ends it."""
     until = time.monotonic() + LIMIT_SECONDS
@@ -92,7 +101,7 @@ def go_on(world: World) -> dict[str, Any]:
 
 
 DEEDS: Final[dict[str, Callable[[World, int], dict[str, Any]]]] = {
-    each.__name__: each for each in (exchange, kill, freeze, fail, stop, dawdle)
+    each.__name__: each for each in (exchange, kill, freeze, fail, stop, dawdle, persist)
 }
 
 

@@ -17,10 +17,11 @@ import structlog
 from torch.distributed.distributed_c10d import Store
 
 from job import termination
-from job.errors import InterruptedRunError, JobError
+from job.errors import JobError
+from job.world.loss import Loss, tell_loss, told_loss
 from job.world.patience import Limits
 from job.world.placement import Placement
-from job.world.rendezvous import beat_key, host_of, tell_loss, told_loss
+from job.world.rendezvous import beat_key, heard_key, host_of
 
 FIX: Final = "look into the log of that rank and its host; run the same command to go on"
 SUSPICION: Final = "suspicion"
@@ -43,11 +44,10 @@ class Beats:
         """Begin, when all ranks have met; nothing else may use this connection to the `store`."""
         self._store, self._place, self._limits, self._leave = store, place, limits, leave
         self._main_host = host_of(store, 0)
-        self._count = 0
-        self._answered = time.monotonic()
+        self._count, self._unanswered = 0, 0
         watched = range(1, place.size) if place.is_main else [0]
-        self._seen = dict.fromkeys(watched, (b"", self._answered))
-        self._loss: str | None = None
+        self._seen = dict.fromkeys(watched, (b"", 0))
+        self._loss: Loss | None = None
         self._lost_at = 0.0
         self._lost, self._suspected = threading.Event(), threading.Event()
         self._ended = threading.Event()
@@ -57,9 +57,9 @@ class Beats:
     @property
     def loss(self) -> str | None:
         """Which rank was lost and how that showed; None while all are alive."""
-        return self._loss
+        return None if self._loss is None else self._loss.seen
 
-    def explain(self, trouble: str) -> InterruptedRunError:
+    def explain(self, trouble: str) -> JobError:
         """The error for an exchange that failed with `trouble`, as soon as it is known whose fault.
 
         Returns two beats after that, so that the rank that failed ends before those that leave
@@ -69,8 +69,8 @@ class Beats:
         self._lost.wait(2 * self._limits.suspicion + 3 * self._limits.beat)
         self.end()
         time.sleep(max(self._lost_at + 2 * self._limits.beat - time.monotonic(), 0))
-        seen = self.loss or f"the connection to another rank broke: {trouble}"
-        return InterruptedRunError(seen, fix=FIX)
+        unnamed = Loss(f"the connection to another rank broke: {trouble}")
+        return (self._loss or unnamed).error(FIX)
 
     def end(self) -> None:
         """Give the main thread the last word, and no signs of life any more."""
@@ -81,13 +81,13 @@ class Beats:
             try:
                 loss = self._beat()
             except RuntimeError:
-                loss = f"rank 0 on {self._main_host}: its store is gone"
+                loss = Loss(f"rank 0 on {self._main_host}: its store is gone")
             if loss is not None:
                 self._conclude(loss)
                 return
-            self._answered = time.monotonic()
+            self._unanswered = 0
 
-    def _beat(self) -> str | None:
+    def _beat(self) -> Loss | None:
         self._count += 1
         self._store.set(beat_key(self._place.rank), str(self._count))
         if self._suspected.is_set():
@@ -95,34 +95,41 @@ class Beats:
         elif self._store.check([SUSPICION]):
             self._suspected.set()
         loss = told_loss(self._store) or self._silent_rank()
-        return None if loss is None else tell_loss(self._store, loss)
+        return None if loss is None else self._repeat(loss)
 
-    def _silent_rank(self) -> str | None:
+    def _repeat(self, loss: Loss) -> Loss:
+        first = tell_loss(self._store, loss)
+        self._store.set(heard_key(self._place.rank), "yes")
+        return first
+
+    def _silent_rank(self) -> Loss | None:
         beats = self._store.multi_get([beat_key(rank) for rank in self._seen])
-        now = time.monotonic()
         for rank, beat in zip(self._seen, beats, strict=True):
-            last, since = self._seen[rank]
-            self._seen[rank] = (beat, since if beat == last else now)
-        silent = [rank for rank, (_, since) in self._seen.items() if now - since > self._patience]
+            last, looks = self._seen[rank]
+            self._seen[rank] = (beat, looks + 1 if beat == last else 0)
+        silent = [rank for rank, (_, looks) in self._seen.items() if looks > self._patience]
         named = (f"rank {rank} on {host_of(self._store, rank)}" for rank in silent)
-        return f"{', '.join(named)}: no sign of life" if silent else None
+        return Loss(f"{', '.join(named)}: no sign of life") if silent else None
 
     @property
     def _patience(self) -> float:
+        """In looks, not seconds: whoever was suspended has not looked meanwhile."""
         limits = self._limits
-        return limits.suspicion if self._suspected.is_set() else limits.silence
+        seconds = limits.suspicion if self._suspected.is_set() else limits.silence
+        return seconds / limits.beat
 
     def _watch(self) -> None:
         """See that rank 0's store answers, and that the main thread leaves after a loss."""
         while not self._lost.wait(self._limits.beat) and not self._ended.is_set():
-            if time.monotonic() - self._answered > self._patience:
-                self._conclude(f"rank 0 on {self._main_host}: no sign of life")
-        if self._lost.is_set() and not self._ended.wait(self._limits.leave):
-            self._leave(InterruptedRunError(self._loss or "", fix=FIX))
+            self._unanswered += 1
+            if self._unanswered > self._patience:
+                self._conclude(Loss(f"rank 0 on {self._main_host}: no sign of life"))
+        if self._loss is not None and not self._ended.wait(self._limits.leave):
+            self._leave(self._loss.error(FIX))
 
-    def _conclude(self, loss: str) -> None:
+    def _conclude(self, loss: Loss) -> None:
         if self._ended.is_set():
             return
         self._loss, self._lost_at = self._loss or loss, time.monotonic()
-        log.error("rank lost", rank=self._place.rank, lost=self._loss)
+        log.error("rank lost", rank=self._place.rank, lost=self.loss)
         self._lost.set()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class World:
     """A world of one rank, and the contract of larger ones: all ranks make the same calls.
 
-    Each call returns when all ranks have made it, or raises `InterruptedRunError` that names the
-    rank that was lost.
+    Each call returns when all ranks have made it, or raises an error that names the rank that was
+    lost: `InterruptedRunError`, or that rank's own where trying again is of no use.
     """
 
     batches_between_agreements: int = 1  # alone, there is nobody to wait for
@@ -110,7 +110,7 @@ def join(
     Tensors on `device` are exchanged by NCCL on GPUs, all others and everything else by gloo.
     `leave` ends the process from another thread when a rank was lost and the main thread is stuck.
     Entering raises `InterruptedRunError` after a stop, or if the others do not come in time;
-    `SettingsError` or `UnfitNodeError` if they are of another mind.
+    `SettingsError` or `UnfitNodeError` if they are of another mind, and as any call if one failed.
     """
     if placement.size == 1:
         return World(placement)

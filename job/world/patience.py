@@ -26,6 +26,7 @@ class Limits:
     `rendezvous`: until all have met; the name of rank 0 may stay unknown for half a minute.
     `beat`: between two signs of life. `silence`: without one, until a rank counts as lost; loading
     a library may keep a rank from giving any. `suspicion`: the same, once a connection has broken.
+    `farewell`: for the others to hear of a failure before all have met.
     `leave`: for a rank that hears of a loss to end by itself, before it is ended.
     `collective`: for one exchange, and rank 0 may write results meanwhile.
     """
@@ -34,6 +35,7 @@ class Limits:
     beat: float = 1.0
     silence: float = 20.0
     suspicion: float = 3.0
+    farewell: float = 30.0
     leave: float = 5.0
     collective: float = 1800.0
 

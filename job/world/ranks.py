@@ -1,7 +1,6 @@
 """A world of several ranks, which talk through torch's process group."""
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -18,9 +17,16 @@ from job.errors import InterruptedRunError, JobError
 from job.stop import StopFlag
 from job.world.beats import Beats, Leave
 from job.world.group import World
+from job.world.loss import Loss, tell_loss
 from job.world.patience import LOOK_SECONDS, Limits, Patience
 from job.world.placement import Placement
-from job.world.rendezvous import meet, open_store, require_own_address, tell_loss, visit_store
+from job.world.rendezvous import (
+    await_hearers,
+    meet,
+    open_store,
+    require_own_address,
+    visit_store,
+)
 from job.world.terms import require_gpus
 
 log = structlog.get_logger()
@@ -78,10 +84,10 @@ class Ranks(World):
         if error is None:
             self._part()
         elif isinstance(error, InterruptedRunError) and self.loss is None:
-            with contextlib.suppress(InterruptedRunError):  # the one that comes through is `error`
+            with contextlib.suppress(JobError):  # the one that comes through is `error`
                 self._part()
         elif self.loss is None:
-            self._tell(error)
+            self._call_off(error, self._limits.leave)
         self._beats.end()
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -118,13 +124,19 @@ class Ranks(World):
 
     def _meet(self, patience: Patience) -> None:
         try:
-            require_own_address(self.placement)
+            require_own_address(self.placement, patience)
             if self._device.type == "cuda":
                 require_gpus(self.placement, torch.cuda.device_count())
             meet(self._store, self.placement, self._device.type, patience)
         except JobError as error:
-            self._tell(error)
+            self._call_off(error, self._limits.farewell)
             raise
+
+    def _call_off(self, error: BaseException, seconds: float) -> None:
+        """Let the others know why this rank leaves, while the store is there."""
+        with contextlib.suppress(RuntimeError, InterruptedRunError):  # nobody is left to hear it
+            tell_loss(self._store, Loss.by(error, self.rank))
+            await_hearers(self._store, self.placement, Patience(seconds, self._stop))
 
     def _start_group(self) -> None:
         dist.init_process_group(
@@ -154,10 +166,6 @@ class Ranks(World):
         while self.is_main and parted < self.size and time.monotonic() < until:
             time.sleep(LOOK_SECONDS / 10)
             parted = self._store.add("parted", 0)
-
-    def _tell(self, error: BaseException) -> None:
-        with contextlib.suppress(RuntimeError):  # nobody is left to hear it
-            tell_loss(self._store, f"rank {self.rank} on {socket.gethostname()}: {error!r}")
 
 
 def _first_line(error: RuntimeError) -> str:

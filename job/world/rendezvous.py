@@ -17,6 +17,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is do
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from job.errors import InterruptedRunError, SettingsError
+from job.world.loss import Loss, tell_loss, told_loss
 from job.world.patience import Limits, Patience
 from job.world.placement import LOOPBACK, Placement
 from job.world.terms import Terms, require_same
@@ -52,14 +53,16 @@ def visit_store(place: Placement, limits: Limits) -> Store:
     return _connect(place, limits, holds=False)
 
 
-def require_own_address(place: Placement, resolve: Resolve = look_up) -> None:
+def require_own_address(place: Placement, patience: Patience, resolve: Resolve = look_up) -> None:
     """See that gloo, which tells the others where this rank is, knows an address they can reach.
 
-    Raises `SettingsError` if it knows the loopback only.
+    Waits while the name server has no answer. Raises `SettingsError` if it knows the loopback only.
     """
     if place.nodes == 1 or place.master_address in THIS_HOST or os.environ.get(INTERFACE):
         return
     name = socket.gethostname()
+    while _is_unanswered(name, resolve):
+        patience.wait(f"a name server to know this host, {name}")
     address = _own_address(name, resolve)
     if ipaddress.ip_address(address).is_loopback:
         raise SettingsError(
@@ -72,27 +75,54 @@ def require_own_address(place: Placement, resolve: Resolve = look_up) -> None:
 def meet(store: Store, place: Placement, device_type: str, patience: Patience) -> None:
     """Wait until all ranks are here and of one mind.
 
-    Raises as `require_same` does if the terms are not those of rank 0, and `InterruptedRunError` if
-    a rank failed or did not come in time.
+    Raises as `require_same` does if the terms are not those of rank 0, as `Loss.error` says if a
+    rank failed, and `InterruptedRunError` if one did not come in time.
     """
     terms = Terms.of(place, device_type)
     store.set(_host_key(place.rank), socket.gethostname())
     store.set(beat_key(place.rank), "0")
     if place.is_main:
         store.set("terms", terms.as_json())
-    _await_key(store, "terms", patience)
+    _await_terms(store, patience)
     wanted = Terms.from_json(store.get("terms").decode())
     me, main = f"rank {place.rank} on {socket.gethostname()}", f"rank 0 on {host_of(store, 0)}"
     require_same(terms, wanted, me, main)
-    store.add("here", 1)
-    while store.add("here", 0) < place.size:
+    store.set(_here_key(place.rank), "yes")
+    # By their numbers: one that was started anew while it waited has come twice.
+    while absent := [r for r in range(place.size) if not store.check([_here_key(r)])]:
         _refuse_if_lost(store)
-        patience.wait(f"ranks {_absent(store, place)} of {place.size}")
+        patience.wait(f"ranks {_named(absent)} of {place.size}")
+
+
+def call_off(place: Placement, loss: Loss, patience: Patience, limits: Limits) -> None:
+    """Tell the ranks that come to meet that it is in vain; return when they know or it lasts."""
+    with contextlib.suppress(RuntimeError, InterruptedRunError):  # nobody came to hear it
+        store = open_store(place, patience, limits)
+        tell_loss(store, loss)
+        await_hearers(store, place, patience)
+
+
+def await_hearers(store: Store, place: Placement, patience: Patience) -> None:
+    """Say that this rank knows of the loss; as the one that holds the store, wait for the others.
+
+    Raises what `patience` raises.
+    """
+    store.set(heard_key(place.rank), "yes")
+    while place.is_main and not place.store_is_there:
+        deaf = [rank for rank in range(place.size) if not store.check([heard_key(rank)])]
+        if not deaf:
+            return
+        patience.wait(f"ranks {_named(deaf)} to hear that they need not come")
 
 
 def beat_key(rank: int) -> str:
     """Where a rank gives its signs of life."""
     return f"beat/{rank}"
+
+
+def heard_key(rank: int) -> str:
+    """Where a rank says that it knows of a loss."""
+    return f"heard/{rank}"
 
 
 def host_of(store: Store, rank: int) -> str:
@@ -101,14 +131,15 @@ def host_of(store: Store, rank: int) -> str:
     return str(store.get(key).decode()) if store.check([key]) else "?"
 
 
-def tell_loss(store: Store, loss: str) -> str:
-    """Tell all ranks of a loss; return the one that was told first."""
-    return str(store.compare_set("lost", "", loss).decode())
-
-
-def told_loss(store: Store) -> str | None:
-    """The loss that was told."""
-    return str(store.get("lost").decode()) if store.check(["lost"]) else None
+def _is_unanswered(name: str, resolve: Resolve) -> bool:
+    """Whether asking again may help; a name that nobody knows stays so."""
+    try:
+        resolve(name)
+    except socket.gaierror as error:
+        return error.errno == socket.EAI_AGAIN
+    except OSError:
+        return False
+    return False
 
 
 def _own_address(name: str, resolve: Resolve) -> str:
@@ -153,21 +184,25 @@ def _connect(place: Placement, limits: Limits, *, holds: bool) -> Store:
     return PrefixStore(f"job/{place.attempt}", store)
 
 
+def _here_key(rank: int) -> str:
+    return f"here/{rank}"
+
+
 def _host_key(rank: int) -> str:
     return f"host/{rank}"
 
 
-def _await_key(store: Store, key: str, patience: Patience) -> None:
-    while not store.check([key]):
-        patience.wait(f"rank 0 to say its {key}")
+def _await_terms(store: Store, patience: Patience) -> None:
+    while not store.check(["terms"]):
+        _refuse_if_lost(store)
+        patience.wait("rank 0 to say its terms")
 
 
 def _refuse_if_lost(store: Store) -> None:
     if (loss := told_loss(store)) is not None:
-        raise InterruptedRunError(loss, fix="see to that rank first; its log has the reason")
+        raise loss.error(fix="see to that rank first; its log has the reason")
 
 
-def _absent(store: Store, place: Placement) -> str:
-    absent = [str(rank) for rank in range(place.size) if not store.check([_host_key(rank)])]
-    more = [f"{len(absent) - NAMED_RANKS} more"] if len(absent) > NAMED_RANKS else []
-    return ", ".join(absent[:NAMED_RANKS] + more)
+def _named(ranks: Sequence[int]) -> str:
+    more = [f"{len(ranks) - NAMED_RANKS} more"] if len(ranks) > NAMED_RANKS else []
+    return ", ".join([*map(str, ranks[:NAMED_RANKS]), *more])
