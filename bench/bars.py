@@ -13,7 +13,7 @@ from measured import Estimate, Measured, accuracies_of_accurate, mean, milliseco
 
 EPOCHS: Final = 10
 BF16_INSTRUCTIONS: Final = frozenset({"avx512_bf16", "amx_bf16"})
-GPU_COMMAND: Final = "python bench/gpu.py DATA_DIR | tail -n 1 >bench/results/gpu.json"
+GPU_COMMAND: Final = "python bench/gpu.py DATA_DIR --to bench/results/gpu.json"
 
 Measure = Callable[[Measured], Estimate | None]
 
