@@ -47,20 +47,24 @@ class Bar:
         return written(estimate.value) + interval + (estimate.note and f", {estimate.note}")
 
     def verdict(self, measured: Measured) -> str:
-        """One word, and whether the interval has the bar inside."""
+        """What was reached, and whether the interval has inside what it was judged by."""
         estimate = self.measure(measured)
         if estimate is None:
             return "not measured"
-        if self.stretch is not None and self._reached(estimate.value, self.stretch):
-            return "stretch met"
-        word = "met" if self._reached(estimate.value, self.bar) else "missed"
+        word, limit = self._judged(estimate.value)
         if estimate.low is None or estimate.high is None:
             return word
-        return word + (", but not for certain" if estimate.low < self.bar < estimate.high else "")
+        return word + (", but not for certain" if estimate.low < limit < estimate.high else "")
 
     def missed(self, measured: Measured) -> bool:
         """Tell whether it was measured and not reached."""
         return self.verdict(measured).startswith("missed")
+
+    def _judged(self, value: float) -> tuple[str, float]:
+        """A word, and the bar or the stretch that it speaks of."""
+        if self.stretch is not None and self._reached(value, self.stretch):
+            return "stretch met", self.stretch
+        return ("met" if self._reached(value, self.bar) else "missed"), self.bar
 
     def _reached(self, value: float, limit: float) -> bool:
         return value <= limit if self.at_most else value >= limit
