@@ -92,6 +92,7 @@ def machine(facts: dict[str, Any]) -> list[str]:
     """What was measured on, in lines."""
     names = ("python", "torch", "torchvision", "numpy", "jax", "scikit-learn")
     return [
+        f"revision {facts.get('revision', 'unknown')}",
         f"{facts['processor']} with {', '.join(facts['instruction_sets'])}",
         f"{facts['cores']} cores, {facts['threads']} threads, GOMP_SPINCOUNT={facts['GOMP_SPINCOUNT']}",
         ", ".join(f"{name} {facts['versions'][name]}" for name in names),

@@ -53,6 +53,15 @@ def test_reason_stands_there_only_while_its_bar_is_missed(
     ]
 
 
+def test_page_tells_the_revision_where_it_is_known(tmp_path: Path) -> None:
+    """Older numbers do not have it."""
+    measured = measured_in(tmp_path)
+    assert "- revision unknown\n" in page.page(measured)
+
+    measured.machine = MACHINE | {"revision": "1234abc"}
+    assert "- revision 1234abc\n" in page.page(measured)
+
+
 def test_columns_stand_under_each_other() -> None:
     """The tables are for a terminal, too."""
     assert page.table(("a", "bb"), [("long", "1")]).splitlines() == [
