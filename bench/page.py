@@ -25,6 +25,9 @@ the ratios. This page is of {rounds} rounds on
 
 {remarks}
 
+Whoever has a GPU can set `JOB_STEP=graph`: no GPU has seen that step yet, so that `auto` takes the
+eager step there, and will take the graph step when `make test-gpu` has passed on one.
+
 ![Seconds of each contender](../bench/results/speed.svg)
 
 ## One epoch, training only

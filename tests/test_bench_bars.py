@@ -70,6 +70,14 @@ def test_stretch_inside_the_interval_is_no_certain_verdict(tmp_path: Path) -> No
     assert bar_of(Estimate(4.9, 4.5, 5.3)).verdict(measured) == "met"
 
 
+def test_bars_of_the_gpu_name_the_step_that_they_are_of() -> None:
+    """It is not the one that `auto` takes there, as long as no GPU has seen it."""
+    names = [bar.what for bar in BARS if "H100" in bar.what]
+
+    assert len(names) == 3
+    assert all("`JOB_STEP=graph`" in name for name in names)
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed(tmp_path: Path) -> None:
     """An empty row stays empty."""
     bar = bar_of(None)
