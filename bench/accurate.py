@@ -8,8 +8,6 @@ same in every trial; the test set is not read. Results are added to bench/result
 """
 
 import json
-import math
-import statistics
 import sys
 import time
 from dataclasses import replace
@@ -25,6 +23,7 @@ from job.settings.threads import let_waiting_threads_sleep  # noqa: E402
 let_waiting_threads_sleep()
 
 import torch  # noqa: E402  # after the line above, as in the job
+from measured import mean  # noqa: E402
 
 from job import files  # noqa: E402
 from job.assemble import make_trainee  # noqa: E402
@@ -39,27 +38,52 @@ from job.train import START, train  # noqa: E402
 RESULTS: Final = ROOT / "bench" / "results" / "accurate.json"
 HELD_OUT: Final = 10_000
 SEEDS: Final = range(10)
-STUDENT_9: Final = 2.262  # two-sided 95 % quantile of Student's t with nine degrees of freedom
+USAGE: Final = 64
 
 
-def main(command: str, arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run one trial, or what is missing of the proof."""
-    dataset = source.read(FASHION_MNIST, data_dir=ROOT / "data", offline=True)
-    if command == "search":
-        _add("held-out", arguments, hold_out(dataset))
-        return
-    for seed in map(int, arguments or SEEDS):
-        if [f"--seed={seed}"] not in [row["flags"] for row in _rows("test")]:
-            _add("test", [f"--seed={seed}"], dataset)
-    sys.stdout.write(summary([row["accuracy"] for row in _rows("test")]))
+    match arguments:
+        case ["search", *flags]:
+            _add("held-out", flags, hold_out(_dataset()))
+        case ["prove", *seeds] if all(seed.isdecimal() for seed in seeds):
+            prove(list(map(int, seeds)) or list(SEEDS))
+        case _:
+            sys.stderr.write(__doc__ or "")
+            raise SystemExit(USAGE)
 
 
-def _rows(judged_on: str) -> list[dict[str, Any]]:
-    return [row for row in _all_rows() if row["judged_on"] == judged_on]
+def prove(seeds: list[int]) -> None:
+    """Try those of `seeds` that are not proven yet, then tell what all that are proven say."""
+    dataset = _dataset()
+    for seed in seeds:
+        flags = [f"--seed={seed}"]
+        if flags not in [row["flags"] for row in _all_rows() if _is_proof(row)]:
+            _add("test", flags, dataset)
+    sys.stdout.write(summary([row["accuracy"] for row in _all_rows() if _is_proof(row)]))
+
+
+def _dataset() -> Dataset:
+    return source.read(FASHION_MNIST, data_dir=ROOT / "data", offline=True)
 
 
 def _all_rows() -> list[dict[str, Any]]:
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def _is_proof(row: dict[str, Any]) -> bool:
+    """Whether `row` judged, on the test set, the recipe as it is now.
+
+    A setting that came after the row had its default there.
+    """
+    if row["judged_on"] != "test":
+        return False
+    defaults = Settings.model_construct().training_values()
+    return {**defaults, **row["settings"]} == _settings(row["flags"]).training_values()
+
+
+def _settings(flags: list[str]) -> Settings:
+    return load(Settings, ["--recipe=accurate", *flags], "accurate")
 
 
 def hold_out(dataset: Dataset) -> Dataset:
@@ -94,27 +118,35 @@ def accuracies(settings: Settings, dataset: Dataset) -> list[float]:
 
 
 def summary(of_seeds: list[float]) -> str:
-    """Mean with its 95 % interval, in per cent."""
+    """Mean with its 95 % interval, which one seed alone does not have, in per cent."""
     per_cent = [100 * value for value in of_seeds]
-    reach = STUDENT_9 * statistics.stdev(per_cent) / math.sqrt(len(per_cent))
+    found = mean(per_cent)
+    if found is None:
+        return "no seed was tried\n"
+    reach = "" if found.high is None else f" ± {found.high - found.value:.2f}"
     return (
-        f"{statistics.mean(per_cent):.2f} ± {reach:.2f} % (95 % interval of the mean), "
-        f"least {min(per_cent):.2f}, most {max(per_cent):.2f}, {len(per_cent)} seeds\n"
+        f"{found.value:.2f}{reach} % (mean{reach and ' with its 95 % interval'}), "
+        f"least {min(per_cent):.2f}, most {max(per_cent):.2f}, seeds: {len(per_cent)}\n"
     )
 
 
 def _add(judged_on: str, flags: list[str], dataset: Dataset) -> None:
-    settings = load(Settings, ["--recipe=accurate", *flags], "accurate")
+    settings = _settings(flags)
     started = time.perf_counter()
     found = accuracies(settings, dataset)
     seconds = round(time.perf_counter() - started, 1)
     row = {"judged_on": judged_on, "flags": flags, "accuracy": found[-1], "seconds": seconds}
     row |= {"settings": settings.training_values(), "by_epoch": found}
     files.make_folder(RESULTS.parent)
-    files.write_json(RESULTS, [*_all_rows(), row])  # another process may have added some
+    files.write_json(RESULTS, [*_still_true(_all_rows()), row])  # others may have added some
     sys.stdout.write(f"{judged_on} {' '.join(flags)}: {found[-1]:.4f} in {seconds} s\n")
     sys.stdout.flush()
 
 
+def _still_true(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All trials, which carry their settings, and what proves the recipe as it is now."""
+    return [row for row in rows if row["judged_on"] != "test" or _is_proof(row)]
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1:])

@@ -1,12 +1,14 @@
 """The steps on a GPU side by side, the bare products under them, and the whole job.
 
-    python bench/gpu.py DATA_DIR [repeats]      prints a table, then one line of JSON
+    python bench/gpu.py DATA_DIR [--repeats 9] [--to FILE]
 
-DATA_DIR has the four files of Fashion-MNIST; the job's own dependencies are enough, and no network
-is asked for. The steps take turns, because a machine's speed drifts; medians after two epochs that
+It prints a table, then one line of JSON; with `--to` the JSON goes into FILE, and only when all was
+measured. DATA_DIR has the four files of Fashion-MNIST; the job's own dependencies are enough, and no
+network is asked for. The steps take turns, because a machine's speed drifts; medians after two epochs that
 are not counted.
 """
 
+import argparse
 import itertools
 import json
 import os
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,7 @@ sys.path[:0] = [str(ROOT)]
 
 import torch  # noqa: E402  # the path above comes first
 
+from job import files  # noqa: E402
 from job.data import content, idx  # noqa: E402
 from job.data.spec import FASHION_MNIST  # noqa: E402
 from job.data.split import ResidentBatches, Split, in_order, plan_epoch  # noqa: E402
@@ -52,14 +55,32 @@ Epoch = Callable[[int], None]
 Row = dict[str, Any]
 
 
-def main(data_dir: Path, repeats: int) -> None:
-    """Measure, then print."""
-    rows = []
-    for row in _rows(data_dir, repeats):
+def main(arguments: list[str]) -> None:
+    """Measure and print, then keep what was measured."""
+    given = _parse(arguments)
+    if not torch.cuda.is_available():
+        raise SystemExit("bench/gpu.py needs a GPU that torch can use; nothing was measured")
+    told = {**_facts(), "rows": list(_printed(_rows(given.data_dir, given.repeats)))}
+    if given.to is None:
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    files.make_folder(given.to.parent)
+    files.write_json(given.to, told)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data_dir", type=Path, help="folder of the four files of Fashion-MNIST")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="epochs of each that count")
+    parser.add_argument("--to", type=Path, help="file that takes the JSON")
+    return parser.parse_args(arguments)
+
+
+def _printed(rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
         sys.stdout.write(f"{row['name']:36} {row.get('note') or _written(row)}\n")
         sys.stdout.flush()
-        rows.append(row)
-    sys.stdout.write(json.dumps({**_facts(), "rows": rows}) + "\n")
+        yield row
 
 
 def _rows(data_dir: Path, repeats: int) -> Iterator[Row]:
@@ -215,6 +236,4 @@ def _facts() -> Row:
 
 
 if __name__ == "__main__":
-    if not torch.cuda.is_available():
-        raise SystemExit("bench/gpu.py needs a GPU that torch can use")
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else REPEATS)  # noqa: PLR2004
+    main(sys.argv[1:])

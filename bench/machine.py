@@ -1,6 +1,8 @@
 """The machine that measures: what it is, and how busy others kept it meanwhile (Linux only)."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +23,7 @@ INSTRUCTION_SETS: Final = (
     "amx_tile",
     "amx_bf16",
 )
+ROOT: Final = Path(__file__).parents[1]
 RIVALS: Final = ("jax", "scikit-learn")
 CPUINFO: Final = Path("/proc/cpuinfo")
 STAT: Final = Path("/proc/stat")
@@ -29,8 +32,9 @@ COLUMNS: Final = 8  # those after it are counted in those before it, too
 
 
 def facts() -> dict[str, Any]:
-    """Processor, its instruction sets, cores, threads, and versions, as JSON can hold them."""
+    """Revision, processor, instruction sets, cores, threads, versions, as JSON can hold them."""
     return {
+        "revision": revision(ROOT),
         "processor": describe.device_name("cpu"),
         "instruction_sets": instruction_sets(CPUINFO.read_text()),
         "cores": len(os.sched_getaffinity(0)),
@@ -38,6 +42,16 @@ def facts() -> dict[str, Any]:
         "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "unset"),
         "versions": {**describe.versions(), **{name: _version(name) for name in RIVALS}},
     }
+
+
+def revision(root: Path) -> str:
+    """Short hash of the commit that the tree at `root` is of; "unknown" for no clone."""
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return "unknown"
+    command = [git, "-C", str(root), "rev-parse", "--short", "HEAD"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # git
+    return told.stdout.strip() or "unknown"
 
 
 def instruction_sets(cpuinfo: str) -> list[str]:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from job import files
 
@@ -19,6 +19,8 @@ SPEED: Final = "speed.json"
 # Written by other benches; absent until they were run.
 ACCURATE: Final = "accurate.json"
 GPU: Final = "gpu.json"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,26 @@ def ratio(pairs: Iterable[tuple[float, float]]) -> Estimate | None:
 
 def accuracies_of_accurate(measured: Measured) -> list[float]:
     """Test accuracies of the `accurate` recipe, one for each seed that bench/accurate.py tried."""
-    path = measured.folder / ACCURATE
-    rows = json.loads(path.read_text()) if path.exists() else []
-    return [row["accuracy"] for row in rows if row["judged_on"] == "test"]
+    return _kept(measured.folder / ACCURATE, _accuracies_on_test) or []
 
 
 def milliseconds_on_gpu(measured: Measured, name: str) -> Estimate | None:
-    """The median of the row `name` that bench/gpu.py printed; None until its line was kept."""
-    path = measured.folder / GPU
-    told = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    """The median of the row `name` that bench/gpu.py kept; None until it did."""
+    return _kept(measured.folder / GPU, lambda told: _median_of(name, told))
+
+
+def _accuracies_on_test(rows: Any) -> list[float]:
+    return [row["accuracy"] for row in rows if row["judged_on"] == "test"]
+
+
+def _median_of(name: str, told: Any) -> Estimate | None:
     medians = {row["name"]: row["median_ms"] for row in told["rows"] if "median_ms" in row}
     return Estimate(medians[name], note=told["device"]) if name in medians else None
+
+
+def _kept(path: Path, take: Callable[[Any], T]) -> T | None:
+    """What `take` finds in a file of another bench; None if it is absent, cut off or of no such kind."""
+    try:
+        return take(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return None

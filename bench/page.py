@@ -25,6 +25,9 @@ the ratios. This page is of {rounds} rounds on
 
 {remarks}
 
+Whoever has a GPU can set `JOB_STEP=graph`: no GPU has seen that step yet, so that `auto` takes the
+eager step there, and will take the graph step when `make test-gpu` has passed on one.
+
 ![Seconds of each contender](../bench/results/speed.svg)
 
 ## One epoch, training only
@@ -92,6 +95,7 @@ def machine(facts: dict[str, Any]) -> list[str]:
     """What was measured on, in lines."""
     names = ("python", "torch", "torchvision", "numpy", "jax", "scikit-learn")
     return [
+        f"revision {facts.get('revision', 'unknown')}",
         f"{facts['processor']} with {', '.join(facts['instruction_sets'])}",
         f"{facts['cores']} cores, {facts['threads']} threads, GOMP_SPINCOUNT={facts['GOMP_SPINCOUNT']}",
         ", ".join(f"{name} {facts['versions'][name]}" for name in names),

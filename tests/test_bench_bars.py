@@ -59,6 +59,25 @@ def test_bar_inside_the_interval_is_no_certain_verdict(tmp_path: Path) -> None:
     assert bar_of(Estimate(4.2, 4.1, 4.3)).verdict(measured) == "met"
 
 
+def test_stretch_inside_the_interval_is_no_certain_verdict(tmp_path: Path) -> None:
+    """What is said of the bar is said of the stretch."""
+    measured = measured_in(tmp_path)
+    below = bar_of(Estimate(1.9, 1.7, 2.1), at_most=True)
+
+    assert bar_of(Estimate(5.2, 4.9, 5.5)).verdict(measured) == "stretch met, but not for certain"
+    assert below.verdict(measured) == "stretch met, but not for certain"
+    assert bar_of(Estimate(5.2, 5.1, 5.3)).verdict(measured) == "stretch met"
+    assert bar_of(Estimate(4.9, 4.5, 5.3)).verdict(measured) == "met"
+
+
+def test_bars_of_the_gpu_name_the_step_that_they_are_of() -> None:
+    """It is not the one that `auto` takes there, as long as no GPU has seen it."""
+    names = [bar.what for bar in BARS if "H100" in bar.what]
+
+    assert len(names) == 3
+    assert all("`JOB_STEP=graph`" in name for name in names)
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed(tmp_path: Path) -> None:
     """An empty row stays empty."""
     bar = bar_of(None)

@@ -77,3 +77,14 @@ def test_numbers_of_a_gpu_name_their_device(tmp_path: Path) -> None:
     (tmp_path / "gpu.json").write_text(json.dumps(told))
     assert milliseconds_on_gpu(measured, "a") == Estimate(9.0, note="A GPU")
     assert milliseconds_on_gpu(measured, "b") is None
+
+
+@pytest.mark.parametrize("content", [b"", b'{"rows": [', b"\xff", b"null", b"[1]", b"{}"])
+def test_damaged_file_of_another_bench_was_not_measured(tmp_path: Path, content: bytes) -> None:
+    """One that a full disk or a foreign hand cut off takes no other numbers with it."""
+    measured = measured_in(tmp_path)
+    for name in ("gpu.json", "accurate.json"):
+        (tmp_path / name).write_bytes(content)
+
+    assert milliseconds_on_gpu(measured, "a") is None
+    assert accuracies_of_accurate(measured) == []

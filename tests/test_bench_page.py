@@ -10,6 +10,7 @@ from lineup import MEANING
 from measured import Measured
 
 from bench_numbers import MACHINE, measured_in
+from job.step.choice import AUTOMATIC
 
 
 def test_page_has_every_contender_and_every_bar(tmp_path: Path) -> None:
@@ -51,6 +52,22 @@ def test_reason_stands_there_only_while_its_bar_is_missed(
         "share of the roofline by torch.mm",
         "share of the roofline by the job's calls",
     ]
+
+
+def test_page_tells_the_revision_where_it_is_known(tmp_path: Path) -> None:
+    """Older numbers do not have it."""
+    measured = measured_in(tmp_path)
+    assert "- revision unknown\n" in page.page(measured)
+
+    measured.machine = MACHINE | {"revision": "1234abc"}
+    assert "- revision 1234abc\n" in page.page(measured)
+
+
+def test_page_says_what_auto_takes_on_a_gpu(tmp_path: Path) -> None:
+    """Once `auto` takes the graph step there, the sentence has to go."""
+    written = " ".join(page.page(measured_in(tmp_path)).split())
+
+    assert ("`auto` takes the eager step there" in written) == ("graph" not in AUTOMATIC)
 
 
 def test_columns_stand_under_each_other() -> None:

@@ -137,7 +137,7 @@ class Settings(EnvironmentSettings):
         "fp32", description="arithmetic of the matrix products; tf32 needs cuda"
     )
     step: Literal["auto", "eager", "fused", "graph"] = Field(
-        "auto", description="implementation of a training step; auto is the fastest that fits"
+        "auto", description="how a step is computed; auto is the fastest proven on such a device"
     )
     pipeline: Literal["resident", "dataloader"] = Field(
         "resident", description="pixels kept on the device, or the quickstart's DataLoader"

@@ -56,7 +56,7 @@ def make_step(  # noqa: PLR0913  # the values that decide, and no more
         raise SettingsError(
             f"JOB_STEP={kind} with {obstacles[kind]}",
             allowed=ALLOWED[kind],
-            fix="set JOB_STEP=auto, which picks the fastest step that fits",
+            fix="set JOB_STEP=auto, which picks the fastest step proven there",
         )
     if kind == "auto":
         kind = next((fast for fast in AUTOMATIC if not obstacles[fast]), "eager")
