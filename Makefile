@@ -34,9 +34,10 @@ run: venv data ## Train, evaluate and deliver into output/ (make run JOB_OUTPUT_
 	@$(PY) -m job
 
 .PHONY: test
-test: venv data ## Run the whole test suite, with coverage
+test: venv data ## Run the whole test suite, with coverage, and test-gpu where a GPU is
 	$(PY) -m pytest --cov --cov-report=term
 	$(PY) -m coverage report --include=job/files.py,job/checkpoint.py,job/errors.py --fail-under=100
+	@if nvidia-smi -L >/dev/null 2>&1; then $(MAKE) --no-print-directory test-gpu; fi
 
 .PHONY: lint
 lint: venv ## Check format, style, types, import layers and shell files
