@@ -10,9 +10,16 @@ SHELL_FILES := .ci/run entrypoint.sh $(wildcard slurm/*.sh)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)
 IMAGE := fashion-mnist-job:$(VERSION)
 CPU_BASE_IMAGE ?= ubuntu:24.04
-ENGINE ?= $(if $(shell command -v docker),docker,podman)
+# The first that is here; buildah builds and does not run.
+ENGINES := docker podman buildah
+ENGINE ?= $(firstword $(foreach engine,$(ENGINES),$(if $(shell command -v $(engine)),$(engine))))
+BUILDER = $(or $(ENGINE),$(error to build, install docker, podman or buildah, or name it: ENGINE=...))
+RUNNER = $(or $(filter-out buildah,$(ENGINE)),$(error to run, install docker or podman, or name it: ENGINE=...))
+# podman of anyone but root gives the user of the container another number on the host, who may not
+# write to this user's folder; root's podman refuses the option.
+USER_OPTIONS = $(if $(filter podman,$(ENGINE)),$(if $(filter-out 0,$(shell id -u)),--userns=keep-id))
 GPU_OPTIONS ?= $(if $(filter podman,$(ENGINE)),--device nvidia.com/gpu=all,--gpus all)
-BUILD = DOCKER_BUILDKIT=1 $(ENGINE) build $(IMAGE_OPTIONS) \
+BUILD = DOCKER_BUILDKIT=1 $(BUILDER) build $(IMAGE_OPTIONS) \
 	--label org.opencontainers.image.revision=$(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
 
 TORTURE_SECONDS ?= 7200
@@ -34,9 +41,10 @@ run: venv data ## Train, evaluate and deliver into output/ (make run JOB_OUTPUT_
 	@$(PY) -m job
 
 .PHONY: test
-test: venv data ## Run the whole test suite, with coverage
+test: venv data ## Run the whole test suite, with coverage, and test-gpu where a GPU is
 	$(PY) -m pytest --cov --cov-report=term
 	$(PY) -m coverage report --include=job/files.py,job/checkpoint.py,job/errors.py --fail-under=100
+	@if nvidia-smi -L >/dev/null 2>&1; then $(MAKE) --no-print-directory test-gpu; fi
 
 .PHONY: lint
 lint: venv ## Check format, style, types, import layers and shell files
@@ -59,7 +67,7 @@ docs: venv ## Write the tables of docs/ that come from the code
 	$(PY) tests/generated_docs.py
 
 .PHONY: image
-image: ## Build the image with docker or podman, whichever is here (ENGINE=podman, IMAGE_OPTIONS=...)
+image: ## Build the image with docker, podman or buildah, the first that is here (ENGINE=podman, IMAGE_OPTIONS=...)
 	$(BUILD) --target cuda --tag $(IMAGE) .
 
 .PHONY: image-cpu
@@ -70,7 +78,7 @@ image-cpu: ## Build it without CUDA (TORCH_INDEX_URL=... names an index with tor
 .PHONY: image-run
 image-run: ## Run the image on this machine's GPUs into output/ (GPU_OPTIONS= for none)
 	@mkdir -p output
-	$(ENGINE) run --rm $(GPU_OPTIONS) --user "$$(id -u):0" -v "$(CURDIR)/output:/output" $(IMAGE)
+	$(RUNNER) run --rm $(GPU_OPTIONS) $(USER_OPTIONS) --user "$$(id -u):0" -v "$(CURDIR)/output:/output" $(IMAGE)
 
 .PHONY: test-image
 test-image: venv ## Build the image and run it under docker and podman (root, 23 GB, ten minutes)

@@ -22,7 +22,8 @@ MANIFEST_SETTINGS: Final = {
     "data_offline": "JOB_DATA_OFFLINE=true",
 }
 # A container has these at places of its own.
-MOUNTED: Final = frozenset({"data_dir", "output_dir"})
+MOUNTED: Final = frozenset({"data_dir", "output_dir", "sweep"})
+SWEEP_INSIDE: Final = "/sweep.toml"
 
 
 def text(settings: Settings) -> str:
@@ -70,30 +71,62 @@ def _plan_of_model(settings: Settings) -> list[tuple[str, str]]:
 
 def _run_it(settings: Settings) -> list[str]:
     chosen = _chosen(settings)
-    inside = [pair for name, pair in chosen.items() if name not in MOUNTED]
     here = "".join(f"{pair} " for pair in chosen.values())
-    options = "".join(f"-e {pair} " for pair in inside)
-    # The image's own user could not write to a folder of whoever types this.
-    docker = 'docker run --rm --gpus all --user "$(id -u):0" -v "$PWD/output:/output"'
     return _aligned(
         (
-            ("here", f"{here}python -m job"),
-            ("docker", f"{docker} {options}{IMAGE}"),
-            ("kubernetes", _kubernetes(chosen)),
-            ("slurm", f"{here}sbatch slurm/train.sh"),
+            ("here", f"{here}python -m job{_command(settings)}"),
+            ("docker", _docker(settings, chosen)),
+            ("kubernetes", _kubernetes(settings, chosen)),
+            ("slurm", f"{here}sbatch {_script(settings)}"),
         )
     )
 
 
-def _kubernetes(chosen: dict[str, str]) -> str:
+def _command(settings: Settings) -> str:
+    """The command behind the job's name: without an index a sweep is all of its points."""
+    return " sweep" if settings.sweep is not None and settings.sweep_index is None else ""
+
+
+def _docker(settings: Settings, chosen: dict[str, str]) -> str:
+    gpus = "" if settings.device == "cpu" else "--gpus all "
+    # The image's own user could not write to a folder of whoever types this, and Docker would make
+    # a missing one as root.
+    run = f'mkdir -p output && docker run --rm {gpus}--user "$(id -u):0" -v "$PWD/output:/output"'
+    options = "".join(f"-e {pair} " for name, pair in chosen.items() if name not in MOUNTED)
+    command = _command(settings)
+    whole = f" python -m job{command}" if command else ""
+    return f"{run} {_sweep_file(settings)}{options}{IMAGE}{whole}"
+
+
+def _sweep_file(settings: Settings) -> str:
+    """The options that give a container the file of the sweep."""
+    if settings.sweep is None:
+        return ""
+    folder = "" if settings.sweep.is_absolute() else '"$PWD"/'
+    file = f"{folder}{shlex.quote(str(settings.sweep))}"
+    return f"-v {file}:{SWEEP_INSIDE}:ro -e JOB_SWEEP={SWEEP_INSIDE} "
+
+
+def _kubernetes(settings: Settings, chosen: dict[str, str]) -> str:
     """The manifest as it is, or with a ConfigMap of its settings and the chosen ones instead."""
-    apply = "kubectl apply -f k8s/train-job.yaml"
+    if settings.sweep is not None:
+        return (
+            "kubectl apply -f k8s/sweep-job.yaml  # write points, their number and settings there"
+        )
+    on_cpu = settings.device == "cpu"
+    apply = f"kubectl apply {'-k k8s/overlays/cpu' if on_cpu else '-f k8s/train-job.yaml'}"
     inside = {name: pair for name, pair in chosen.items() if name not in MOUNTED}
-    if not inside:
-        return apply
+    if not inside.keys() - ({"device"} if on_cpu else set()):
+        return apply  # the overlay sets the device itself
     literals = " ".join(f"--from-literal {pair}" for pair in (MANIFEST_SETTINGS | inside).values())
     others = "-l 'app.kubernetes.io/component!=settings'"
     return f"kubectl create configmap fashion-mnist-settings {literals} && {apply} {others}"
+
+
+def _script(settings: Settings) -> str:
+    if _command(settings):
+        return "slurm/sweep.sh  # with --array=0-8 for nine points"
+    return "slurm/train.sh"
 
 
 def _chosen(settings: Settings) -> dict[str, str]:

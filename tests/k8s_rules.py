@@ -10,6 +10,7 @@ from typing import Final
 
 from k8s_crew_rules import CREW_RULES
 from k8s_manifests import Manifest, job_specs, pod_specs
+from k8s_pod_rules import POD_RULES
 from k8s_set_rules import SET_RULES
 from k8s_sweep_rules import SWEEP_RULES
 from k8s_values import known_values
@@ -190,6 +191,7 @@ RULES: Final[tuple[Rule, ...]] = (
     only_disruptions_are_free,
     restricted_pods,
     pinned_images,
+    *POD_RULES,
     *CREW_RULES,
     *SET_RULES,
     *SWEEP_RULES,

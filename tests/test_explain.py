@@ -39,7 +39,12 @@ def _run_in_a_shell(line: str, folder: Path) -> set[str]:
         (folder / program).chmod(0o755)
     environment = {"PATH": f"{folder}:{os.defpath}", "HOME": "/home", "NOTES": str(notes)}
     subprocess.run(
-        ["/bin/sh", "-c", line], env=environment, stdin=subprocess.DEVNULL, check=True, timeout=30
+        ["/bin/sh", "-c", line],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        timeout=30,
     )
     return set(notes.read_text().split("\0"))
 
@@ -103,19 +108,65 @@ def test_plain_commands_for_plain_settings() -> None:
     assert commands["kubernetes"] == "kubectl apply -f k8s/train-job.yaml"
     assert commands["slurm"] == "sbatch slurm/train.sh"
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    assert f"\nmkdir -p output\n{commands['docker']}\n" in readme
+    assert f"\n{commands['docker'].replace(' && ', chr(10), 1)}\n" in readme
     assert "JOB_" not in "".join(commands.values())
 
 
 def test_kubernetes_keeps_the_settings_of_the_manifest() -> None:
     """What was chosen replaces them one by one, and the rest of the manifest is applied."""
-    line = _part("Run it", _explain("--device", "cpu"))["kubernetes"]
+    line = _part("Run it", _explain("--recipe", "accurate"))["kubernetes"]
 
     assert line == (
-        "kubectl create configmap fashion-mnist-settings --from-literal JOB_RECIPE=quickstart "
-        "--from-literal JOB_DEVICE=cpu --from-literal JOB_DATA_OFFLINE=true && kubectl apply "
+        "kubectl create configmap fashion-mnist-settings --from-literal JOB_RECIPE=accurate "
+        "--from-literal JOB_DEVICE=cuda --from-literal JOB_DATA_OFFLINE=true && kubectl apply "
         "-f k8s/train-job.yaml -l 'app.kubernetes.io/component!=settings'"
     )
+
+
+def test_commands_for_the_cpu_ask_for_no_gpu() -> None:
+    """Without the NVIDIA toolkit Docker refuses `--gpus`; without GPUs a cluster waits for ever."""
+    commands = _part("Run it", _explain("--device", "cpu"))
+
+    assert "--gpus" not in commands["docker"]
+    assert commands["kubernetes"] == "kubectl apply -k k8s/overlays/cpu"
+    more = _part("Run it", _explain("--device", "cpu", "--epochs", "3"))["kubernetes"]
+    assert "--from-literal JOB_DEVICE=cpu " in more
+    assert "--from-literal JOB_EPOCHS=3 " in more
+    assert more.endswith(
+        " && kubectl apply -k k8s/overlays/cpu -l 'app.kubernetes.io/component!=settings'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "mounted"),
+    [("some sweeps/x.toml", "{here}/some sweeps/x.toml"), ("/etc/x.toml", "/etc/x.toml")],
+)
+def test_container_is_given_the_file_of_the_sweep(tmp_path: Path, file: str, mounted: str) -> None:
+    """The path is the host's, so the file is mounted, and all of its points are run."""
+    told = _run_in_a_shell(_part("Run it", _explain("--sweep", file))["docker"], tmp_path)
+
+    assert f"{mounted.format(here=tmp_path)}:/sweep.toml:ro" in told
+    assert "JOB_SWEEP=/sweep.toml" in told
+    assert f"JOB_SWEEP={file}" not in told
+    assert "sweep" in told
+
+
+def test_doors_of_a_sweep_are_those_of_sweeps() -> None:
+    """The job alone refuses a sweep without an index, and a cluster has no file of the host."""
+    commands = _part("Run it", _explain("--sweep", "sweeps/learning-rate.toml"))
+
+    assert commands["here"] == "JOB_SWEEP=sweeps/learning-rate.toml python -m job sweep"
+    assert commands["kubernetes"].startswith("kubectl apply -f k8s/sweep-job.yaml  #")
+    assert "sbatch slurm/sweep.sh  # with --array=" in commands["slurm"]
+
+
+def test_one_point_of_a_sweep_is_a_run_of_the_job() -> None:
+    """Its index says which, so nothing else has to."""
+    commands = _part("Run it", _explain("--sweep", "sweeps/x.toml", "--sweep-index", "3"))
+
+    assert commands["here"].endswith(" python -m job")
+    assert commands["docker"].endswith(f" -e JOB_SWEEP_INDEX=3 {explain.IMAGE}")
+    assert commands["slurm"].endswith(" sbatch slurm/train.sh")
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -43,6 +43,16 @@ def test_each_failure_has_a_remedy_and_stands_on_the_page(failure: Failure) -> N
     assert f"| {failure} |" in PAGE.read_text()
 
 
+@pytest.mark.parametrize("failure", ["missing", "no devices", "no library"])
+def test_remedy_for_a_container_without_a_gpu_names_both_engines(failure: Failure) -> None:
+    """`--gpus all` is taken and ignored by podman 4, so that has a flag of its own."""
+    row = next(line for line in PAGE.read_text().splitlines() if line.startswith(f"| {failure} |"))
+
+    for flag in ("--gpus all", "--device nvidia.com/gpu=all"):
+        assert flag in REMEDIES[failure]
+        assert flag in row or row.endswith("| the same |")
+
+
 @pytest.mark.parametrize(
     ("driver", "wheel", "verdict"),
     [

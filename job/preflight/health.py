@@ -8,6 +8,7 @@ from job.preflight.verdict import Finding
 
 GIVE_GPU: Final = (
     "give the job a GPU: docker run --gpus all (with the NVIDIA container toolkit on the host), "
+    "podman run --device nvidia.com/gpu=all (with its CDI description), "
     "sbatch --gpus-per-node=1, or resources.limits nvidia.com/gpu in the pod"
 )
 REMEDIES: Final[dict[Failure, str]] = {
@@ -22,7 +23,8 @@ REMEDIES: Final[dict[Failure, str]] = {
         "after an update of the kernel the module must be built anew"
     ),
     "no library": (
-        "run the container with --gpus all, so that the host's driver libraries are mounted; "
+        "run the container with --gpus all, under podman with --device nvidia.com/gpu=all, so that "
+        "the host's driver libraries are mounted; "
         "on a bare node install the driver's libraries"
     ),
     "no permission": (

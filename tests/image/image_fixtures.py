@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 
 from docker_daemon import docker_daemon
-from engine import HARDENED, Engine, MakeFolder, done
+from docker_page import restricted_lines
+from engine import Engine, MakeFolder, done
 from job import __version__
 from podman_store import podman_store
 from stand_ins import ROOT, base_image_name, make_base_image
@@ -79,12 +80,13 @@ def output_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
 
 @pytest.fixture(scope="session")
 def finished(docker: Engine, image: str, output_folder: MakeFolder) -> Path:
-    """The output of one epoch on the real data inside the image, under all restrictions."""
-    output = output_folder("finished")
-    docker.checked(
-        "run", "--rm", *HARDENED, f"--volume={output}:/output", "--env=JOB_EPOCHS=1", image
-    )
-    return output
+    """The output of one epoch on the real data inside the image, by the page's restricted lines."""
+    folder = output_folder("finished")
+    lines = restricted_lines().replace("docker run", "docker run --env=JOB_EPOCHS=1", 1)
+
+    assert image in lines
+    done(docker.shell(lines, folder))
+    return folder / "output"
 
 
 def image_id(engine: Engine, image: str) -> str:

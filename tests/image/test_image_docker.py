@@ -1,4 +1,4 @@
-"""The image under a real Docker daemon: each line a user types, each way a run can end."""
+"""The image under a real Docker daemon: trained, restricted, stopped, killed, and gone on with."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from docker_page import restricted_lines
 from engine import HARDENED, Engine, Finished, MakeFolder, wait_until
 from job.errors import ExitCode
 from stand_ins import ROOT
@@ -69,11 +70,11 @@ def test_line_of_the_documentation_trains_on_a_node_with_a_gpu(
     assert (folder / "output" / "metrics.json").exists()
 
 
-def test_documented_restrictions_are_the_tested_ones() -> None:
-    """The page shows what the runs below are held to."""
-    page = (ROOT / "docs" / "docker.md").read_text()
+def test_documented_restrictions_are_those_of_podman_s_run() -> None:
+    """The page's block, which `finished` runs, and the flags of the same run under podman."""
+    block = restricted_lines()
 
-    assert [each for each in HARDENED if each.replace("=", " ") not in page] == []
+    assert [each for each in HARDENED if each.replace("=", " ") not in block] == []
 
 
 def test_restricted_run_trains_on_the_real_data_inside(finished: Path) -> None:
@@ -124,56 +125,3 @@ def test_run_that_was_killed_for_its_memory_goes_on(
     assert [attempt["exit_code"] for attempt in ledger(output)] == [None, 0]
     assert ledger(output)[1]["resumed_from_step"] > 0
     assert weights(output) == weights(finished)
-
-
-def test_missing_gpu_that_was_insisted_on_is_69_with_the_remedy(
-    docker: Engine, image: str, output_folder: MakeFolder
-) -> None:
-    """Who forgot `--gpus all` is told so."""
-    volume = f"--volume={output_folder('no-gpu')}:/output"
-
-    result = docker("run", "--rm", NO_NETWORK, volume, "--env=JOB_DEVICE=cuda", image)
-
-    assert result.returncode == ExitCode.UNFIT_NODE
-    assert "docker run --gpus all" in result.stdout + result.stderr
-
-
-@pytest.mark.parametrize(("mode", "options"), [(0o755, ""), (0o777, ":ro")])
-def test_volume_that_cannot_be_written_is_73(
-    docker: Engine, image: str, output_folder: MakeFolder, mode: int, options: str
-) -> None:
-    """Root's folder, as Docker makes a missing one, or a read-only mount: the path is named."""
-    output = output_folder("closed")
-    output.chmod(mode)
-
-    result = docker("run", "--rm", NO_NETWORK, f"--volume={output}:/output{options}", image)
-
-    assert result.returncode == ExitCode.OUTPUT
-    assert "/output" in result.stdout + result.stderr
-
-
-def test_dataset_of_a_volume_goes_before_the_image_s_own(
-    docker: Engine, image: str, output_folder: MakeFolder
-) -> None:
-    """What is mounted at /data is what is trained on: here a damaged file, so 65."""
-    data = output_folder("data")
-    for kind in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (data / f"{kind}-ubyte.gz").write_bytes(b"not a dataset")
-
-    result = docker("run", "--rm", NO_NETWORK, f"--volume={data}:/data:ro", image)
-
-    assert result.returncode == ExitCode.DATA
-    assert "/data/" in result.stdout + result.stderr
-
-
-def test_anything_but_a_flag_runs_as_given(docker: Engine, image: str) -> None:
-    """The image's python and the job's other commands are a word away."""
-    result = docker("run", "--rm", NO_NETWORK, image, "python", "-m", "job", "schema")
-
-    assert result.returncode == 0
-    assert json.loads(result.stdout)["title"] == "RunRecord"
-
-
-def test_misspelt_flag_is_64(docker: Engine, image: str) -> None:
-    """A flag reaches the job, and exit codes reach the caller."""
-    assert docker("run", "--rm", NO_NETWORK, image, "--epoch=3").returncode == ExitCode.USAGE
