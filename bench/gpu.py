@@ -43,7 +43,7 @@ CUDA: Final = torch.device("cuda")
 REPEATS: Final = 9
 JOB_REPEATS: Final = 3
 BATCH: Final = 64
-EVALUATION_BATCH: Final = 5000  # as in job.assemble, which would need pydantic
+EVALUATION_BATCH: Final = 5000  # as in job.assemble, which loads much more
 EPOCHS: Final = 10
 KINDS: Final[tuple[tuple[Kind, Precision], ...]] = (
     ("eager", "fp32"),
