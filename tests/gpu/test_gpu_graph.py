@@ -1,6 +1,6 @@
 """On a real GPU the CUDA graph does what the eager step does, and waits for nothing.
 
-make test-gpu          or, where torch is there: python3 -m pytest tests/gpu, with pydantic and structlog
+make test-gpu     or, where torch, pydantic and structlog are: python3 -m pytest tests/gpu
 """
 
 import time
