@@ -58,6 +58,21 @@ image=${JOB_IMAGE:-fashion-mnist-job:0.1.0}
 requeue_limit=${REQUEUE_LIMIT:-10}
 unset JOB_RUNTIME JOB_IMAGE # the job has no such settings, and would refuse them
 
+# `never` removes the checkpoints: each requeue would throw away what was trained before it.
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+    resume=${JOB_RESUME:-}
+    case " $* " in
+    *" --resume=never "* | *" --resume never "*)
+        resume=never
+        set -- "$@" --resume=auto # the last one counts
+        ;;
+    esac
+    if [ "$resume" = never ]; then
+        export JOB_RESUME=auto
+        say "JOB_RESUME=never was for the first attempt: after requeue $SLURM_RESTART_COUNT it is auto"
+    fi
+fi
+
 # Insists on the GPU that is paid for: a broken one ends the attempt, instead of hours on the CPU.
 export JOB_DEVICE=${JOB_DEVICE:-cuda}
 output=$(realpath --canonicalize-missing -- "${JOB_OUTPUT_DIR:-output}")

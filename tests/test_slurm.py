@@ -13,13 +13,14 @@ import pytest
 from batch_shell import ROOT, Batch, make_batch
 from job import explain
 from job.errors import POLICIES, ExitCode
-from job.settings import Settings
+from job.settings import Settings, load
 
 PAGE: Final = ROOT / "docs" / "slurm.md"
 SCRIPTS: Final = sorted((ROOT / "slurm").glob("*.sh"))
 SHARED: Final = "# --- From here on"
 DIRECTIVE: Final = re.compile(r"^#SBATCH --([a-z-]+)(?:=(\S+))?$", re.MULTILINE)
 OF_THE_SCRIPTS: Final = {"JOB_RUNTIME", "JOB_IMAGE"}
+ANEW: Final = "JOB_RESUME=never was for the first attempt"
 
 
 @pytest.fixture
@@ -145,6 +146,38 @@ def test_requeues_are_counted(batch: Batch, restarts: str, again: bool) -> None:
     assert ended.code == 75
     assert bool(ended.requeues) == again
     assert ("REQUEUE_LIMIT=2 is reached" in ended.said) != again
+
+
+def test_requeued_job_keeps_what_it_has_trained(batch: Batch) -> None:
+    """The first attempt alone begins anew: a later `never` would remove its checkpoints."""
+    first = batch.run(JOB_RESUME="never", SLURM_RESTART_COUNT="0")
+    later = batch.run(JOB_RESUME="never", SLURM_RESTART_COUNT="1")
+
+    assert (first.settings["JOB_RESUME"], first.said) == ("never", "")
+    assert later.settings["JOB_RESUME"] == "auto"
+    assert ANEW in later.said
+
+
+@pytest.mark.parametrize("flags", [("--resume=never",), ("--resume", "never", "--epochs", "3")])
+def test_flag_that_begins_anew_is_for_the_first_attempt_too(
+    batch: Batch, flags: tuple[str, ...]
+) -> None:
+    """A flag beats the environment, so another flag has to beat it."""
+    ended = batch.run(*flags, SLURM_RESTART_COUNT="2")
+
+    assert ended.words == ["python", "-m", "job", *flags, "--resume=auto"]
+    assert load(Settings, ended.words[3:], "job").resume == "auto"
+    assert ANEW in ended.said
+
+
+@pytest.mark.parametrize("resume", ["auto", "required"])
+def test_requeue_changes_no_other_resume(batch: Batch, resume: str) -> None:
+    """Who insists on a checkpoint still does, and who says nothing is told nothing."""
+    ended = batch.run("--resume", resume, JOB_RESUME=resume, SLURM_RESTART_COUNT="1")
+
+    assert ended.settings["JOB_RESUME"] == resume
+    assert ended.words[3:] == ["--resume", resume]
+    assert ended.said == ""
 
 
 def test_warning_reaches_the_job_and_requeues_it(batch: Batch) -> None:
