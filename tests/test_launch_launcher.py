@@ -186,6 +186,16 @@ def test_cores_are_shared_fairly() -> None:
     assert rank_environments({"OMP_NUM_THREADS": "5"}, node, 2)[0]["OMP_NUM_THREADS"] == "5"
 
 
+def test_cores_of_the_task_are_shared_where_slurm_names_them() -> None:
+    """A site that binds no tasks shows each the whole node; no process has more than it sees."""
+    node = Node(0, 1, "127.0.0.1", 29_500, "test")
+    one, many = ({"SLURM_CPUS_PER_TASK": told} for told in ("1", str(64 * cores())))
+
+    assert rank_environments(one, node, 1)[0]["OMP_NUM_THREADS"] == "1"
+    assert rank_environments(many, node, 1)[0]["OMP_NUM_THREADS"] == str(cores())
+    assert rank_environments(many, node, 64 * cores())[0]["OMP_NUM_THREADS"] == "1"
+
+
 def test_ranks_run_what_the_launcher_was_started_with(tmp_path: Path) -> None:
     """All its flags, and those of Python."""
     command = [sys.executable, "-X", "utf8", PROGRAM, str(tmp_path), "2", "0=lack", "1=stop"]

@@ -107,6 +107,61 @@ def test_settings_of_the_user_go_before_those_of_the_script(batch: Batch) -> Non
     assert (batch.project / "elsewhere").is_dir()
 
 
+SEVERAL: Final[list[dict[str, str]]] = [
+    {"SLURM_GPUS_ON_NODE": "8"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_DEVICE": "auto", "JOB_PROCESSES_PER_NODE": "auto"},
+    {"SLURM_GPUS_ON_NODE": "1", "JOB_DEVICE": "cpu", "JOB_PROCESSES_PER_NODE": "2"},
+    {"SLURM_GPUS_ON_NODE": "8", "SLURM_NTASKS": "2", "SLURM_JOB_NUM_NODES": "2"},
+]
+ONE: Final[list[dict[str, str]]] = [
+    {"SLURM_GPUS_ON_NODE": "1"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_PROCESSES_PER_NODE": "1"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_DEVICE": "cpu"},
+    {"SLURM_GPUS_ON_NODE": "2", "SLURM_NTASKS": "4", "SLURM_JOB_NUM_NODES": "2"},
+]
+
+
+@pytest.mark.parametrize("asked", SEVERAL, ids=str)
+def test_processes_of_one_task_share_its_cpus(batch: Batch, asked: dict[str, str]) -> None:
+    """As many threads as CPUs for each of eight would be eight times too many."""
+    ended = batch.run(**asked)
+
+    assert "OMP_NUM_THREADS" not in ended.settings
+    assert ended.seen["variables"]["SLURM_CPUS_PER_TASK"] == "2"
+
+
+def test_flag_that_asks_for_processes_leaves_them_the_cpus(batch: Batch) -> None:
+    """It is the launcher that reads its number."""
+    assert "OMP_NUM_THREADS" not in batch.run("--processes-per-node=4").settings
+    assert "OMP_NUM_THREADS" not in batch.run("--processes-per-node", "4").settings
+
+
+@pytest.mark.parametrize("asked", ONE, ids=str)
+def test_process_that_is_alone_in_its_task_takes_its_cpus(
+    batch: Batch, asked: dict[str, str]
+) -> None:
+    """Without being told, torch would take a thread for each core of the node."""
+    assert batch.run(**asked).settings["OMP_NUM_THREADS"] == "2"
+
+
+def test_threads_of_the_user_go_before_the_share_of_the_launcher(batch: Batch) -> None:
+    """Whoever names a number means each process."""
+    ended = batch.run(OMP_NUM_THREADS="3", SLURM_GPUS_ON_NODE="8")
+
+    assert ended.settings["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize("page", [PAGE, *SCRIPTS], ids=lambda page: page.name)
+def test_example_with_more_processes_on_a_node_asks_for_their_memory(page: Path) -> None:
+    """A limit that is meant for fewer would have them killed, and 137 is not requeued."""
+    wanted = re.compile(r"sbatch\b.*--gpus-per-node=(\d+)\b.* (slurm/[a-z-]+\.sh)")
+    for example in wanted.finditer(page.read_text()):
+        usual = directives(ROOT / example[2])
+        a_process = int(usual["mem"].removesuffix("G")) // int(usual["gpus-per-node"])
+        (asked,) = re.findall(r"--mem=(\d+)G\b", example[0])
+        assert int(asked) >= int(example[1]) * a_process, example[0]
+
+
 @pytest.mark.parametrize("code", ExitCode)
 def test_exit_code_is_kept_and_requeued_as_the_table_says(batch: Batch, code: ExitCode) -> None:
     """`job.errors` says which endings get another try; the others are left to the user."""

@@ -101,6 +101,17 @@ def test_requeued_job_goes_on_in_every_runtime(batch: Batch, runtime: str) -> No
     assert told == "auto"
 
 
+@pytest.mark.parametrize("runtime", LINES)
+def test_launcher_in_a_container_hears_of_the_cpus_of_its_task(batch: Batch, runtime: str) -> None:
+    """Where several processes are to share them; a container sees all cores of its node."""
+    ended = batch.run(JOB_RUNTIME=runtime, SLURM_GPUS_ON_NODE="8")
+
+    assert "OMP_NUM_THREADS" not in ended.settings
+    assert ended.seen["variables"]["SLURM_CPUS_PER_TASK"] == "2"
+    named = {"docker": "--env=", "podman": "--env="}.get(runtime)
+    assert named is None or f"{named}SLURM_CPUS_PER_TASK" in ended.words
+
+
 def test_apptainer_is_told_the_settings_against_the_image_s_own(batch: Batch) -> None:
     """A value of the image goes before the host's, unless it is given in this way."""
     ended = batch.run(JOB_RUNTIME="apptainer", JOB_SEED="5", JOB_IMAGE="a.sif")

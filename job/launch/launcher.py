@@ -28,6 +28,7 @@ GRACE_SECONDS: Final = 30.0
 # bench/results/ranks.json, of the default network; GPUs have not been measured.
 SEEN: Final = "a step of two ranks took 2.74 times as long as one rank's (gloo, 2 cores)"
 MEASURED_MODEL: Final = "mlp"
+CORES_OF_TASK: Final = "SLURM_CPUS_PER_TASK"
 
 log = structlog.get_logger()
 
@@ -69,8 +70,12 @@ def run(
 def rank_environments(
     environ: Mapping[str, str], node: Node, processes: int
 ) -> dict[int, dict[str, str]]:
-    """The environment of each rank of `node`, with its fair share of the cores."""
-    threads = str(max(cores() // processes, 1))
+    """The environment of each rank of `node`, with its fair share of the cores.
+
+    They are those that this process may use, or fewer where Slurm says that its task has fewer: not
+    every site binds tasks to theirs.
+    """
+    threads = str(max(_cores_of_task(environ) // processes, 1))
     shared = {THREADS: threads} | dict(environ)
     places = [node.placement(index, processes) for index in range(processes)]
     return {place.rank: as_rank(shared, place) for place in places}
@@ -86,6 +91,11 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         return int(listener.getsockname()[1])
+
+
+def _cores_of_task(environ: Mapping[str, str]) -> int:
+    told = environ.get(CORES_OF_TASK, "")
+    return min(cores(), int(told)) if told.isdecimal() else cores()
 
 
 def _processes(node: Node, settings: Settings) -> int:
