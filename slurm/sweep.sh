@@ -50,6 +50,15 @@ refuse_several_tasks() {
  containers do not hear of the others"
 }
 
+task_may_launch_several() { # FLAG…
+    [ "${SLURM_NTASKS:-1}" -le "${SLURM_JOB_NUM_NODES:-1}" ] || return 1
+    case " $*" in *" --processes-per-node"*) return ;; esac
+    case ${JOB_PROCESSES_PER_NODE:-auto}/$JOB_DEVICE in
+    auto/auto | auto/cuda) [ "${SLURM_GPUS_ON_NODE:-1}" -gt 1 ] ;;
+    auto/* | 1/*) return 1 ;;
+    esac
+}
+
 # Slurm runs a copy of this file from a spool folder, so the project is where sbatch was called, or
 # what its --chdir names.
 project=$PWD
@@ -57,6 +66,21 @@ runtime=${JOB_RUNTIME:-venv}
 image=${JOB_IMAGE:-fashion-mnist-job:0.1.0}
 requeue_limit=${REQUEUE_LIMIT:-10}
 unset JOB_RUNTIME JOB_IMAGE # the job has no such settings, and would refuse them
+
+# `never` removes the checkpoints: each requeue would throw away what was trained before it.
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+    resume=${JOB_RESUME:-}
+    case " $* " in
+    *" --resume=never "* | *" --resume never "*)
+        resume=never
+        set -- "$@" --resume=auto # the last one counts
+        ;;
+    esac
+    if [ "$resume" = never ]; then
+        export JOB_RESUME=auto
+        say "JOB_RESUME=never was for the first attempt: after requeue $SLURM_RESTART_COUNT it is auto"
+    fi
+fi
 
 # Insists on the GPU that is paid for: a broken one ends the attempt, instead of hours on the CPU.
 export JOB_DEVICE=${JOB_DEVICE:-cuda}
@@ -78,9 +102,17 @@ export JOB_OUTPUT_DIR=$output
 
 # After `sbatch --export=NONE` steps would start without any environment.
 export SLURM_EXPORT_ENV=ALL
-# A step does not inherit it; and torch would take a thread for each core of the node.
-export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$SRUN_CPUS_PER_TASK}
+# A step does not inherit it; and torch would take a thread for each core of the node. Several processes
+# have to share the CPUs of their task, so the launcher tells each its part.
+export SLURM_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
+threads=OMP_NUM_THREADS
+if [ -z "${OMP_NUM_THREADS:-}" ] && task_may_launch_several "$@"; then
+    unset OMP_NUM_THREADS
+    threads=SLURM_CPUS_PER_TASK
+else
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}
+fi
 
 volumes=("$output:/output")
 if [ "$runtime" != venv ]; then
@@ -98,7 +130,7 @@ if [ "$runtime" != venv ]; then
 fi
 # Runtimes differ in which variables reach a container, and in whose value wins there. So each is
 # told the settings by name.
-settings=("${!JOB_@}" OMP_NUM_THREADS)
+settings=("${!JOB_@}" "$threads")
 IFS=, read -r -a gpus <<<"${SLURM_JOB_GPUS:-}" # as the node numbers them, whatever the job sees
 step_options=()
 case $runtime in

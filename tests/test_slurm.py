@@ -13,13 +13,14 @@ import pytest
 from batch_shell import ROOT, Batch, make_batch
 from job import explain
 from job.errors import POLICIES, ExitCode
-from job.settings import Settings
+from job.settings import Settings, load
 
 PAGE: Final = ROOT / "docs" / "slurm.md"
 SCRIPTS: Final = sorted((ROOT / "slurm").glob("*.sh"))
 SHARED: Final = "# --- From here on"
 DIRECTIVE: Final = re.compile(r"^#SBATCH --([a-z-]+)(?:=(\S+))?$", re.MULTILINE)
 OF_THE_SCRIPTS: Final = {"JOB_RUNTIME", "JOB_IMAGE"}
+ANEW: Final = "JOB_RESUME=never was for the first attempt"
 
 
 @pytest.fixture
@@ -106,6 +107,61 @@ def test_settings_of_the_user_go_before_those_of_the_script(batch: Batch) -> Non
     assert (batch.project / "elsewhere").is_dir()
 
 
+SEVERAL: Final[list[dict[str, str]]] = [
+    {"SLURM_GPUS_ON_NODE": "8"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_DEVICE": "auto", "JOB_PROCESSES_PER_NODE": "auto"},
+    {"SLURM_GPUS_ON_NODE": "1", "JOB_DEVICE": "cpu", "JOB_PROCESSES_PER_NODE": "2"},
+    {"SLURM_GPUS_ON_NODE": "8", "SLURM_NTASKS": "2", "SLURM_JOB_NUM_NODES": "2"},
+]
+ONE: Final[list[dict[str, str]]] = [
+    {"SLURM_GPUS_ON_NODE": "1"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_PROCESSES_PER_NODE": "1"},
+    {"SLURM_GPUS_ON_NODE": "8", "JOB_DEVICE": "cpu"},
+    {"SLURM_GPUS_ON_NODE": "2", "SLURM_NTASKS": "4", "SLURM_JOB_NUM_NODES": "2"},
+]
+
+
+@pytest.mark.parametrize("asked", SEVERAL, ids=str)
+def test_processes_of_one_task_share_its_cpus(batch: Batch, asked: dict[str, str]) -> None:
+    """As many threads as CPUs for each of eight would be eight times too many."""
+    ended = batch.run(**asked)
+
+    assert "OMP_NUM_THREADS" not in ended.settings
+    assert ended.seen["variables"]["SLURM_CPUS_PER_TASK"] == "2"
+
+
+def test_flag_that_asks_for_processes_leaves_them_the_cpus(batch: Batch) -> None:
+    """It is the launcher that reads its number."""
+    assert "OMP_NUM_THREADS" not in batch.run("--processes-per-node=4").settings
+    assert "OMP_NUM_THREADS" not in batch.run("--processes-per-node", "4").settings
+
+
+@pytest.mark.parametrize("asked", ONE, ids=str)
+def test_process_that_is_alone_in_its_task_takes_its_cpus(
+    batch: Batch, asked: dict[str, str]
+) -> None:
+    """Without being told, torch would take a thread for each core of the node."""
+    assert batch.run(**asked).settings["OMP_NUM_THREADS"] == "2"
+
+
+def test_threads_of_the_user_go_before_the_share_of_the_launcher(batch: Batch) -> None:
+    """Whoever names a number means each process."""
+    ended = batch.run(OMP_NUM_THREADS="3", SLURM_GPUS_ON_NODE="8")
+
+    assert ended.settings["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize("page", [PAGE, *SCRIPTS], ids=lambda page: page.name)
+def test_example_with_more_processes_on_a_node_asks_for_their_memory(page: Path) -> None:
+    """A limit that is meant for fewer would have them killed, and 137 is not requeued."""
+    wanted = re.compile(r"sbatch\b.*--gpus-per-node=(\d+)\b.* (slurm/[a-z-]+\.sh)")
+    for example in wanted.finditer(page.read_text()):
+        usual = directives(ROOT / example[2])
+        a_process = int(usual["mem"].removesuffix("G")) // int(usual["gpus-per-node"])
+        (asked,) = re.findall(r"--mem=(\d+)G\b", example[0])
+        assert int(asked) >= int(example[1]) * a_process, example[0]
+
+
 @pytest.mark.parametrize("code", ExitCode)
 def test_exit_code_is_kept_and_requeued_as_the_table_says(batch: Batch, code: ExitCode) -> None:
     """`job.errors` says which endings get another try; the others are left to the user."""
@@ -145,6 +201,38 @@ def test_requeues_are_counted(batch: Batch, restarts: str, again: bool) -> None:
     assert ended.code == 75
     assert bool(ended.requeues) == again
     assert ("REQUEUE_LIMIT=2 is reached" in ended.said) != again
+
+
+def test_requeued_job_keeps_what_it_has_trained(batch: Batch) -> None:
+    """The first attempt alone begins anew: a later `never` would remove its checkpoints."""
+    first = batch.run(JOB_RESUME="never", SLURM_RESTART_COUNT="0")
+    later = batch.run(JOB_RESUME="never", SLURM_RESTART_COUNT="1")
+
+    assert (first.settings["JOB_RESUME"], first.said) == ("never", "")
+    assert later.settings["JOB_RESUME"] == "auto"
+    assert ANEW in later.said
+
+
+@pytest.mark.parametrize("flags", [("--resume=never",), ("--resume", "never", "--epochs", "3")])
+def test_flag_that_begins_anew_is_for_the_first_attempt_too(
+    batch: Batch, flags: tuple[str, ...]
+) -> None:
+    """A flag beats the environment, so another flag has to beat it."""
+    ended = batch.run(*flags, SLURM_RESTART_COUNT="2")
+
+    assert ended.words == ["python", "-m", "job", *flags, "--resume=auto"]
+    assert load(Settings, ended.words[3:], "job").resume == "auto"
+    assert ANEW in ended.said
+
+
+@pytest.mark.parametrize("resume", ["auto", "required"])
+def test_requeue_changes_no_other_resume(batch: Batch, resume: str) -> None:
+    """Who insists on a checkpoint still does, and who says nothing is told nothing."""
+    ended = batch.run("--resume", resume, JOB_RESUME=resume, SLURM_RESTART_COUNT="1")
+
+    assert ended.settings["JOB_RESUME"] == resume
+    assert ended.words[3:] == ["--resume", resume]
+    assert ended.said == ""
 
 
 def test_warning_reaches_the_job_and_requeues_it(batch: Batch) -> None:

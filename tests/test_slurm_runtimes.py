@@ -91,6 +91,27 @@ def test_file_of_a_sweep_reaches_the_container(batch: Batch, runtime: str) -> No
     assert ended.settings["JOB_SWEEP_INDEX"] == "3"
 
 
+@pytest.mark.parametrize("runtime", [*LINES, "venv"])
+def test_requeued_job_goes_on_in_every_runtime(batch: Batch, runtime: str) -> None:
+    """What `never` has become reaches the job by the way of all settings."""
+    ended = batch.run(JOB_RUNTIME=runtime, JOB_RESUME="never", SLURM_RESTART_COUNT="1")
+
+    assert ended.settings["JOB_RESUME"] == "auto"
+    told = ended.seen["variables"].get("APPTAINERENV_JOB_RESUME", "auto")
+    assert told == "auto"
+
+
+@pytest.mark.parametrize("runtime", LINES)
+def test_launcher_in_a_container_hears_of_the_cpus_of_its_task(batch: Batch, runtime: str) -> None:
+    """Where several processes are to share them; a container sees all cores of its node."""
+    ended = batch.run(JOB_RUNTIME=runtime, SLURM_GPUS_ON_NODE="8")
+
+    assert "OMP_NUM_THREADS" not in ended.settings
+    assert ended.seen["variables"]["SLURM_CPUS_PER_TASK"] == "2"
+    named = {"docker": "--env=", "podman": "--env="}.get(runtime)
+    assert named is None or f"{named}SLURM_CPUS_PER_TASK" in ended.words
+
+
 def test_apptainer_is_told_the_settings_against_the_image_s_own(batch: Batch) -> None:
     """A value of the image goes before the host's, unless it is given in this way."""
     ended = batch.run(JOB_RUNTIME="apptainer", JOB_SEED="5", JOB_IMAGE="a.sif")

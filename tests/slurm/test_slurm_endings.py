@@ -65,3 +65,14 @@ def test_interrupted_job_is_requeued_no_more_often_than_it_may(user: User) -> No
     assert ending(job) == ("FAILED", f"{int(ExitCode.INTERRUPTED)}:0", "0")
     assert "REQUEUE_LIMIT=0 is reached" in job.log
     assert any(job.output.glob("checkpoints/*/manifest.json"))
+
+
+def test_requeued_job_begins_anew_only_once(user: User) -> None:
+    """`never` is for the first attempt: the second goes on from what the first has saved."""
+    job = submit(user, "train.sh", JOB_RESUME="never", JOB_EPOCHS="30")
+    with job.held_in_training() as node:
+        signal_step(job, node)
+
+    assert ending(job) == ("COMPLETED", "0:0", "1"), job.log
+    assert job.attempts[1]["resumed_from_step"] == job.attempts[0]["step"]
+    assert "JOB_RESUME=never was for the first attempt" in job.log
