@@ -26,6 +26,7 @@ from torch import Tensor
 
 from job import files
 from job.errors import OutputError
+from job.model import apart
 from job.record import EpochRecord
 
 MANIFEST: Final = "manifest.json"
@@ -72,7 +73,8 @@ class Checkpoint:
 
 def save(root: Path, step: int, state: RunState, tensors: dict[str, Tensor]) -> Path:
     """Make a checkpoint durable below `root` and return its folder."""
-    data = safetensors.torch.save({name: value.detach().cpu() for name, value in tensors.items()})
+    held = {name: value.detach().cpu() for name, value in tensors.items()}
+    data = safetensors.torch.save(apart(held))
     digest = hashlib.sha256(data).hexdigest()
     folder = root / f"{PREFIX}{step:08}"
     payload = f"{PAYLOAD}{digest[:16]}.safetensors"

@@ -128,16 +128,15 @@ def _convert(name: str, image: Image.Image, size: tuple[int, int]) -> Picture:
 
 
 def _to_grey(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    mode = image.mode
+    image = picture.eight_bits(image)
     if image.has_transparency_data:
-        note = f"converted from {image.mode} to grey, transparent parts to black"
+        note = f"converted from {mode} to grey, transparent parts to black"
         black = Image.new("RGBA", image.size, "black")
         return Image.alpha_composite(black, image.convert("RGBA")).convert("L"), [note]
-    if image.mode == "L":
+    if mode == "L":
         return image, []
-    note = f"converted from {image.mode} to grey"
-    if image.mode.startswith("I"):  # 16 bits a pixel; `convert` alone would cut at 255
-        image = image.point(lambda value: value / 256)
-    return image.convert("L"), [note]
+    return image.convert("L"), [f"converted from {mode} to grey"]
 
 
 def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:

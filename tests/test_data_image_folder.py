@@ -1,5 +1,6 @@
 """Claims about `job.data.image_folder`."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -61,6 +62,37 @@ def test_other_files_are_passed_over_and_torn_pictures_are_not(tmp_path: Path) -
         _read(tmp_path)
 
 
+def test_what_is_hidden_is_passed_over(tmp_path: Path) -> None:
+    """A notebook's copies are no class, and what macOS keeps of a file is no picture."""
+    written(tmp_path)
+    for split in ("train", "test"):
+        shutil.copytree(tmp_path / split / "boot", tmp_path / split / ".ipynb_checkpoints")
+        (tmp_path / split / "boot" / "._0.png").write_bytes(b"\0\5\x16\7")
+    dataset = _read(tmp_path)
+
+    assert dataset.classes == FOLDER_CLASSES
+    assert (len(dataset.train_labels), len(dataset.test_labels)) == (16, 8)
+
+
+def test_class_without_a_picture_in_test_is_a_class(tmp_path: Path) -> None:
+    """It can be learnt, and nothing says how well."""
+    written(tmp_path)
+    shutil.rmtree(tmp_path / "test" / "coat")
+
+    assert _read(tmp_path).classes == FOLDER_CLASSES
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_class_whose_name_is_no_utf8_is_refused(tmp_path: Path, split: str) -> None:
+    """The record could not name it, which would be known after the training only."""
+    written(tmp_path)
+    (tmp_path / split / "boot").rename(tmp_path / split / os.fsdecode(b"caf\xe9"))
+
+    with pytest.raises(DataError, match=f"{split} has the folder 'caf.udce9'") as caught:
+        _read(tmp_path)
+    str(caught.value).encode()
+
+
 @pytest.mark.parametrize(
     ("missing", "cause"),
     [
@@ -69,6 +101,8 @@ def test_other_files_are_passed_over_and_torn_pictures_are_not(tmp_path: Path) -
         ("train/coat", "coat in test and not in train"),
         ("train/*", "train has no folder"),
         ("test/*/*.png", "test has no picture"),
+        ("train/*/*.png", r"train has no picture\n"),
+        ("train/coat/*.png", "train has no picture of coat"),
     ],
 )
 def test_folder_that_is_none_is_told(tmp_path: Path, missing: str, cause: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
+from datasets import encode
 from job.data import siblings
 from job.data.dataset import Dataset
 from job.errors import DataError
@@ -156,6 +157,8 @@ def test_nothing_is_fetched_offline(tmp_path: Path) -> None:
         ("train-images-idx3-ubyte", b"\0\0\x08\x03", "ends within its header"),
         ("t10k-images-idx3-ubyte", mnist_files()["t10k-images-idx3-ubyte"][:-1], "is truncated"),
         ("t10k-images-idx3-ubyte", b"words", "begins with"),
+        ("t10k-images-idx3-ubyte", encode(np.zeros((20, 20, 20), np.uint8)), r"\(20, 20\)"),
+        ("train-images-idx3-ubyte", encode(np.zeros((30, 28, 27), np.uint8)), r"\(28, 27\)"),
     ],
 )
 def test_raw_files_are_held_to_their_shape(

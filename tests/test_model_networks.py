@@ -30,6 +30,17 @@ def one_too_many(classes, channels):
 
 def a_number(classes, channels):
     return 5
+
+def frozen(classes, channels):
+    return Net(channels, classes).requires_grad_(False)
+
+def nothing(classes, channels):
+    return nn.Sequential(nn.AdaptiveAvgPool2d((1, classes)), nn.Flatten())
+
+def with_a_frozen_part(classes, channels):
+    network = Net(channels, classes)
+    network[0].requires_grad_(False)
+    return network
 """
 
 
@@ -52,7 +63,9 @@ def test_default_is_the_quickstarts_network() -> None:
     assert all(map(torch.equal, network.parameters(), NeuralNetwork().parameters()))
 
 
-@pytest.mark.parametrize("name", ["mlp", "mobilenet_v3_small", "own_networks:make"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "mobilenet_v3_small", "own_networks:make", "own_networks:with_a_frozen_part"]
+)
 def test_network_fits_the_images_and_depends_on_the_seed_alone(name: str) -> None:
     """Whatever was drawn before."""
     wanted = Wanted(name, (3, 32, 40), 6)
@@ -78,6 +91,8 @@ def test_own_network_sees_the_images_as_they_are_or_resized() -> None:
     [
         ("own_networks:a_number", "returns int, which is no torch.nn.Module"),
         ("own_networks:one_too_many", r"returns \(2, 11\)"),
+        ("own_networks:frozen", "none of its 4 parameters is trained"),
+        ("own_networks:nothing", "none of its 0 parameters is trained"),
         ("squeezenet1_1", "raises RuntimeError"),
     ],
 )

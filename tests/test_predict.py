@@ -109,6 +109,16 @@ def test_sixteen_bits_are_scaled_and_not_cut(tmp_path: Path) -> None:
     assert "to grey" in picture.notes[0]
 
 
+def test_transparent_grey_of_sixteen_bits_becomes_black(tmp_path: Path) -> None:
+    """As any other transparent part does; what is close to that grey stays."""
+    deep = np.full((28, 28), 50_000, np.uint16)
+    deep[14, 14] = 50_001
+    picture = _saved(tmp_path / "scan.png", Image.fromarray(deep), transparency=50_000)
+
+    assert picture.pixels[14, 14] == 50_001 >> 8
+    assert picture.pixels[0].unique().tolist() == [0]
+
+
 def test_photo_is_turned_as_the_camera_says(tmp_path: Path) -> None:
     """A phone held on its side does not make a shirt lie down."""
     exif = Image.Exif()

@@ -18,6 +18,7 @@ from job.errors import DataError
 from job.stop import StopFlag
 
 ENDINGS: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
+HIDDEN: Final = "."  # as notebooks and the copies of macOS name what is no picture
 CHANNELS: Final = 3
 LIMIT_PIXEL_BYTES: Final = 2**34  # of both splits; they stay on the device while it trains
 
@@ -25,15 +26,17 @@ LIMIT_PIXEL_BYTES: Final = 2**34  # of both splits; they stay on the device whil
 def read(side: int, *, data_dir: Path, offline: bool, stop: StopFlag | None = None) -> Dataset:
     """The pictures below `data_dir` as pixels (N, 3, side, side); classes are the folders' names.
 
-    Nothing is fetched, `offline` or not. Raises `DataError` for a folder that is missing, classes
-    that differ, and pictures that cannot be read or are too many; `InterruptedRunError` after a
-    `stop`.
+    What is hidden, its name begins with a dot, is passed over. Nothing is fetched, `offline` or
+    not. Raises `DataError` for a folder that is missing, classes that differ, that nothing shows
+    or that no record can name, and pictures that cannot be read or are too many;
+    `InterruptedRunError` after a `stop`.
     """
     del offline
     stop = stop or StopFlag()
     classes = _folders(data_dir / "train")
     _require_known(_folders(data_dir / "test"), classes, data_dir)
     files = {split: _files(data_dir / split, classes) for split in ("train", "test")}
+    _require_taught(files["train"], classes, data_dir)
     _require_room(sum(map(len, files.values())), side)
     (train, train_labels), (test, test_labels) = (
         _load(listed, side, stop) for listed in files.values()
@@ -53,12 +56,22 @@ def read(side: int, *, data_dir: Path, offline: bool, stop: StopFlag | None = No
 
 def _folders(split: Path) -> list[str]:
     try:
-        classes = sorted(each.name for each in split.iterdir() if each.is_dir())
+        folders = (each for each in split.iterdir() if each.is_dir())
+        classes = sorted(each.name for each in folders if not each.name.startswith(HIDDEN))
     except OSError as error:
         raise _unusable(f"{split}: {error.strerror}") from error
     if not classes:
         raise _unusable(f"{split} has no folder, and so no class")
+    for name in classes:
+        _require_utf8(split, name)
     return classes
+
+
+def _require_utf8(split: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:  # the record, which is UTF-8, has the classes by name
+        raise _unusable(f"{split} has the folder {name!a}, whose name is no UTF-8") from error
 
 
 def _require_known(tested: list[str], classes: list[str], data_dir: Path) -> None:
@@ -71,11 +84,17 @@ def _files(split: Path, classes: list[str]) -> list[tuple[Path, int]]:
         (path, label)
         for label, name in enumerate(classes)
         for path in sorted((split / name).glob("*"))
-        if path.suffix.lower() in ENDINGS
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(HIDDEN)
     ]
     if not files:
         raise _unusable(f"{split} has no picture")
     return files
+
+
+def _require_taught(files: list[tuple[Path, int]], classes: list[str], data_dir: Path) -> None:
+    taught = {label for _, label in files}
+    if empty := [name for label, name in enumerate(classes) if label not in taught]:
+        raise _unusable(f"{data_dir / 'train'} has no picture of {', '.join(empty)}")
 
 
 def _require_room(pictures: int, side: int) -> None:

@@ -46,18 +46,19 @@ def read(name: str, *, data_dir: Path, offline: bool, stop: StopFlag | None = No
     given = own_code.call(VARIABLE, name, data_dir=data_dir)
     if not isinstance(given, Images):
         raise _refusal(name, f"returns {type(given).__name__}")
+    classes = _classes(name, given.classes)
     train, test = (_pixels(name, each) for each in (given.train_images, given.test_images))
     if train.shape[1:] != test.shape[1:]:
         raise _refusal(
             name, f"images are {train.shape[1:]} for training, {test.shape[1:]} for test"
         )
-    train_labels = _labels(name, given.train_labels, train, given.classes)
-    test_labels = _labels(name, given.test_labels, test, given.classes)
+    train_labels = _labels(name, given.train_labels, train, classes)
+    test_labels = _labels(name, given.test_labels, test, classes)
     arrays: dict[str, NDArray[Any]] = {"train_images": train, "train_labels": train_labels}
     arrays |= {"test_images": test, "test_labels": test_labels}
     return Dataset(
         name=name,
-        classes=tuple(given.classes),
+        classes=classes,
         train_images=train,
         train_labels=train_labels,
         test_images=test,
@@ -67,10 +68,32 @@ def read(name: str, *, data_dir: Path, offline: bool, stop: StopFlag | None = No
     )
 
 
+def _classes(name: str, given: Any) -> tuple[str, ...]:
+    try:
+        classes = () if isinstance(given, str) else tuple(given)
+        for each in classes:
+            str.encode(each)  # the record, which is UTF-8, has them all
+    except Exception as error:
+        raise _refusal(name, f"classes are {given!r}, which are no texts") from error
+    if not classes:
+        raise _refusal(name, f"classes are {given!r}, where names are read")
+    return tuple(map(str, classes))
+
+
+def _array(name: str, what: str, given: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except Exception as error:
+        # Whatever it is, it makes an array of itself or fails in its own way.
+        raise _refusal(name, f"{what} are no array: {error}") from error
+
+
 def _pixels(name: str, given: ArrayLike) -> NDArray[np.uint8]:
-    pixels = np.asarray(given)
-    if pixels.dtype != np.uint8 or not len(pixels):
-        raise _refusal(name, f"{len(pixels)} images of {pixels.dtype}, where uint8 is read")
+    pixels = _array(name, "images", given)
+    if pixels.dtype != np.uint8:
+        raise _refusal(name, f"images of {pixels.dtype}, where uint8 is read")
+    if 0 in pixels.shape:
+        raise _refusal(name, f"images of the shape {pixels.shape}, and no pixels")
     if pixels.ndim == GREY_DIMENSIONS:
         return pixels
     if pixels.ndim == COLOUR_DIMENSIONS and pixels.shape[1] <= MOST_CHANNELS:
@@ -83,7 +106,7 @@ def _pixels(name: str, given: ArrayLike) -> NDArray[np.uint8]:
 def _labels(
     name: str, given: ArrayLike, images: NDArray[np.uint8], classes: Sequence[str]
 ) -> NDArray[np.integer[Any]]:
-    labels = np.asarray(given)
+    labels = _array(name, "labels", given)
     if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
         raise _refusal(name, f"labels are {labels.dtype} {labels.shape} for {len(images)} images")
     if labels.min() < 0 or labels.max() >= len(classes):

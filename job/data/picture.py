@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from job.errors import DataError
@@ -23,6 +24,9 @@ LIMIT_PIXELS: Final = 2**26
 LIMIT_SCANS: Final = 100
 JPEG: Final = b"\xff\xd8"
 SCAN: Final = b"\xff\xda"
+SIXTEEN_BITS: Final = "I;16"  # and the order of the bytes
+OF_ANY_RANGE: Final = ("I", "F")
+TRANSPARENT: Final = "transparency"
 
 Converted = TypeVar("Converted")
 
@@ -52,8 +56,25 @@ def read(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
 
 def as_colour(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture upright, in RGB, fitted to (width, height); what sticks out is cut off."""
-    upright = ImageOps.exif_transpose(image)
+    upright = eight_bits(ImageOps.exif_transpose(image))
     return ImageOps.fit(upright.convert("RGB"), size, Image.Resampling.BILINEAR)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel; `convert` alone would make white of all that is more.
+
+    Raises `ValueError` for pixels of which nobody can tell what is white.
+    """
+    if image.mode in OF_ANY_RANGE:
+        raise ValueError(f"pixels of the mode {image.mode}, which has no white")
+    if not image.mode.startswith(SIXTEEN_BITS):
+        return image
+    deep = np.asarray(image)
+    # The high byte, which is what Pillow itself keeps of 16 bits a colour.
+    scaled = Image.fromarray((deep >> 8).astype(np.uint8))
+    if TRANSPARENT in image.info:  # a grey that stands for nothing
+        scaled.putalpha(Image.fromarray(deep != image.info[TRANSPARENT]))
+    return scaled
 
 
 def _cause(error: Exception) -> str:

@@ -28,6 +28,7 @@ from job.stop import StopFlag
 EMNIST: Final = "emnist"
 # The one that the paper compares on: as many images of each of its 47 classes.
 DEFAULT_SPLIT: Final = "balanced"
+IMAGE_SHAPE: Final = (28, 28)
 LIMIT_BYTES: Final = 2**30  # EMNIST's zip has 562 MB, its largest file unpacked 547 MB
 
 # QMNIST tells eight things of each image, first the digit.
@@ -182,6 +183,8 @@ def _split(
     images = idx.decode_any(raw[0], 3, str(paths[0])).astype(np.uint8, copy=False)
     labels = idx.decode_any(raw[1], LABEL_DIMENSIONS.get(name, 1), str(paths[1]))
     labels = labels if labels.ndim == 1 else labels[:, 0]
+    if images.shape[1:] != IMAGE_SHAPE:
+        raise DataError(f"{paths[0]} has images of {images.shape[1:]}", allowed=str(IMAGE_SHAPE))
     if name.startswith(EMNIST):  # its authors wrote the columns as rows
         images = np.ascontiguousarray(images.transpose(0, 2, 1))
     if len(images) != len(labels) or labels.min(initial=0) < 0:

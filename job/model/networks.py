@@ -14,6 +14,7 @@ from job.model.preparation import Preparation, Prepared
 
 MLP: Final = "mlp"
 VARIABLE: Final = "JOB_MODEL"
+LEARNABLE: Final = "a network with at least one parameter that requires a gradient"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def make(wanted: Wanted, seed: int, device: torch.device) -> nn.Module:
 
 @torch.inference_mode()
 def require_fit(network: nn.Module, wanted: Wanted) -> None:
-    """Raise `SettingsError` for a network that does not tell the classes of such images."""
+    """Raise `SettingsError` for a network that does not tell the classes of such images.
+
+    Or that has nothing to learn it with.
+    """
+    _require_learnable(network, wanted)
     device = next(network.parameters()).device
     try:
         logits = network.eval()(torch.zeros(2, *wanted.shape, device=device))
@@ -72,6 +77,13 @@ def require_fit(network: nn.Module, wanted: Wanted) -> None:
     if not isinstance(logits, Tensor) or logits.shape != (2, wanted.classes):
         seen = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise _unfit(wanted, f"returns {seen}")
+
+
+def _require_learnable(network: nn.Module, wanted: Wanted) -> None:
+    parameters = list(network.parameters())
+    if not any(each.requires_grad for each in parameters):
+        cause = f"none of its {len(parameters)} parameters is trained"
+        raise own_code.refusal(VARIABLE, wanted.name, cause, LEARNABLE)
 
 
 def _unfit(wanted: Wanted, cause: str) -> SettingsError:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import safetensors.torch
 from torch import Tensor, nn
 
-from job.model import bare
+from job.model import apart, bare
 from job.weights.archive import QUICKSTARTS, Bounds
 
 DIGEST: Final = "sha256"
@@ -20,7 +20,7 @@ LENGTH_BYTES: Final = 8
 
 def encode(model: nn.Module) -> bytes:
     """Encode the state_dict without any code."""
-    state: dict[str, Tensor] = dict(bare(model).state_dict())
+    state = apart(bare(model).state_dict())
     return safetensors.torch.save(state, metadata={DIGEST: _digest(state)})
 
 
