@@ -16,7 +16,7 @@ the GPUs have: [`slurm/sweep.sh`](slurm.md).
 | two ranks on a CPU | `JOB_DEVICE=cpu JOB_PROCESSES_PER_NODE=2 python -m job` |
 | Slurm | `sbatch slurm/train-multi-node.sh`: [slurm.md](slurm.md) |
 | Kubernetes | `kubectl apply -k k8s/overlays/multi-node`: [kubernetes.md](kubernetes.md) |
-| torchrun | `torchrun --nproc-per-node=8 -m job`; its exit code is 1, whatever the job's was |
+| torchrun | `torchrun --nproc-per-node=8 -m job`; its exit code is 1 where the job's is not 0: [what is lost](slurm.md#under-torchrun) |
 
 `JOB_BATCH_SIZE` is that of all ranks together and is divided among them; 78 if their number does not divide
 it. One process is started for each visible GPU; `JOB_PROCESSES_PER_NODE=1` leaves it at one.

@@ -33,7 +33,7 @@ from job.settings import Settings
 from job.step import require_supported
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
-from job.supervise import refuse_if_stopped, supervise, watched
+from job.supervise import done_by_main, refuse_if_stopped, supervise, watched
 from job.tenure import Leave, Tenure
 from job.train import train
 from job.world import ALONE, Approach, Placement, World, join
@@ -115,7 +115,7 @@ def _attempt(attempt: Attempt) -> RunRecord | None:
         refuse_if_stopped(attempt.stop, world)
         activity.enter("delivering")
         deliver = partial(_deliver, attempt, trainee, fitness, dataset, tally)
-        return _deliver_once(attempt.stop, world, deliver)
+        return done_by_main(deliver, attempt.stop, world)
 
 
 def _check_node(attempt: Attempt) -> Preflight:
@@ -219,24 +219,6 @@ def _judge(attempt: Attempt, trainee: Trainee) -> Callable[[], Tally]:
         return tally
 
     return judge
-
-
-def _deliver_once(
-    stop: StopFlag, world: World, deliver: Callable[[], RunRecord]
-) -> RunRecord | None:
-    """Let rank 0 deliver; a stop that comes through meanwhile ends all ranks alike."""
-    record, stopped = None, None
-    if world.is_main:
-        try:
-            record = deliver()
-        except InterruptedRunError as error:
-            stopped = error
-    if world.any(stopped is not None):
-        reason = stop.reason or "rank 0, which was asked to"
-        raise stopped or InterruptedRunError(
-            f"stopped by {reason}", fix="run the same command to go on"
-        )
-    return record
 
 
 def _deliver(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -15,6 +15,8 @@ from job.session import Session
 from job.stop import StopFlag
 from job.train import Position
 from job.world import World
+
+T = TypeVar("T")
 
 LOG_EVERY_BATCHES: Final = 100  # as the quickstart prints
 
@@ -66,6 +68,24 @@ def refuse_if_stopped(stop: StopFlag, world: World, *, save: bool = False) -> bo
         reason = stop.reason or "another rank, which was asked to"
         raise InterruptedRunError(f"stopped by {reason}", fix="run the same command to go on")
     return save
+
+
+def done_by_main(task: Callable[[], T], stop: StopFlag, world: World) -> T | None:
+    """Return what rank 0 gets from its `task`, and None on the others; all ranks call this.
+
+    Raises `InterruptedRunError` on all of them where a stop came through in it.
+    """
+    result, stopped = None, None
+    if world.is_main:
+        try:
+            result = task()
+        except InterruptedRunError as error:
+            stopped = error
+    if world.any(stopped is not None):
+        reason = stop.reason or "rank 0, which was asked to"
+        fix = "run the same command to go on"
+        raise stopped or InterruptedRunError(f"stopped by {reason}", fix=fix)
+    return result
 
 
 def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,6 @@ import torch
 
 from contestants import leave_behind
 from job import artifacts, checkpoint, weights
-from job import run as run_module
 from job.artifacts import read_record
 from job.data import source
 from job.data.ahead import ReadAhead
@@ -36,7 +34,6 @@ from job.session import CHECKPOINTS
 from job.settings import Settings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
-from job.world import ALONE, World
 
 Start = Callable[..., RunRecord]
 
@@ -339,39 +336,6 @@ def test_stop_during_the_delivery_comes_through(
     assert not (tmp_path / "metrics.json").exists()
 
     assert [attempt.exit_code for attempt in start_run(tmp_path).attempts] == [75, None]
-
-
-class _Told(World):
-    """A world of several ranks in which this one hears the answer of all."""
-
-    def __init__(self, rank: int, *, answer: bool) -> None:
-        super().__init__(replace(ALONE.placement, rank=rank, size=2))
-        self._answer = answer
-
-    def any(self, flag: bool) -> bool:
-        return flag or self._answer
-
-
-@pytest.mark.parametrize("rank", [0, 1])
-def test_stop_during_the_delivery_ends_all_ranks_alike(rank: int) -> None:
-    """A rank that left with 0 would say that the run is finished."""
-
-    def deliver() -> RunRecord:
-        raise InterruptedRunError("stopped by SIGTERM")
-
-    with pytest.raises(InterruptedRunError, match="stopped by"):
-        run_module._deliver_once(StopFlag(), _Told(rank, answer=True), deliver)
-
-
-def test_record_is_rank_0s_alone(finished: tuple[Path, RunRecord]) -> None:
-    """The others wait for it, and have none."""
-    record = finished[1]
-    delivered = [
-        run_module._deliver_once(StopFlag(), _Told(rank, answer=False), lambda: record)
-        for rank in (0, 1)
-    ]
-
-    assert delivered == [record, None]
 
 
 def test_missing_data_end_in_a_data_error(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,9 @@ from job.evaluate import Tally, evaluate
 from job.session import CHECKPOINTS
 from job.settings import Settings
 from job.stop import StopFlag
-from job.supervise import supervise, watched
+from job.supervise import done_by_main, supervise, watched
 from job.train import train
-from job.world import ALONE
+from job.world import ALONE, World
 
 NEVER = 1e9
 Run = Callable[[Path, StopFlag, float], Trainee]
@@ -201,3 +202,34 @@ def test_batch_that_is_evaluated_is_progress() -> None:
 
     assert list(watched([batch], StopFlag(), ALONE, activity)) == [batch]
     assert (activity.step, activity.idle_seconds < 500) == (42, True)
+
+
+class Told(World):
+    """A world of two ranks in which this one hears the answer of both."""
+
+    def __init__(self, rank: int, *, answer: bool) -> None:
+        """Be that rank."""
+        super().__init__(replace(ALONE.placement, rank=rank, size=2))
+        self._answer = answer
+
+    def any(self, flag: bool) -> bool:
+        """The answer, whatever this rank says."""
+        return flag or self._answer
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_stop_in_what_rank_0_does_ends_all_ranks_alike(rank: int) -> None:
+    """A rank that left with 0 would say that the run is finished."""
+
+    def deliver() -> str:
+        raise InterruptedRunError("stopped by SIGTERM")
+
+    with pytest.raises(InterruptedRunError, match="stopped by"):
+        done_by_main(deliver, StopFlag(), Told(rank, answer=True))
+
+
+def test_what_rank_0_did_is_rank_0s_alone() -> None:
+    """The others wait for it, and have nothing."""
+    done = [done_by_main(lambda: "done", StopFlag(), Told(rank, answer=False)) for rank in (0, 1)]
+
+    assert done == ["done", None]
