@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from job import heartbeat
 from job.errors import ExitCode, StalledError
@@ -39,7 +39,15 @@ State = Literal[
     "killed",
     "unreadable",
 ]
-Setting = bool | int | float | str | None
+
+
+def writable(text: str) -> str:
+    """`text` with escapes for what UTF-8 has no bytes for, as names of folders may have it."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+Text = Annotated[str, AfterValidator(writable)]
+Setting = bool | int | float | Text | None
 # Far more than any run has, and little enough that sums and squares of it stay finite.
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,11 +84,11 @@ class _Timings(_Lenient):
 
 
 class _Device(_Lenient):
-    name: str | None = None
+    name: Text | None = None
 
 
 class _Record(_Lenient):
-    settings: dict[str, _Setting] = {}
+    settings: dict[Text, _Setting] = {}
     evaluation: _Evaluation
     history: list[Epoch] = []
     timings: _Timings = _Timings()
@@ -89,7 +97,7 @@ class _Record(_Lenient):
 
 
 class _State(_Lenient):
-    settings: dict[str, Setting] = {}
+    settings: dict[Text, Setting] = {}
 
 
 class _Manifest(_Lenient):
@@ -97,7 +105,7 @@ class _Manifest(_Lenient):
 
 
 class _Point(_Lenient):
-    settings: dict[str, Setting] = {}
+    settings: dict[Text, Setting] = {}
 
 
 LINES: Final = {
