@@ -119,6 +119,7 @@ class Run:
     """A run as it lies there; None and empty for what it does not tell.
 
     `accuracy` and `loss` are of the test set: of a run that is not finished, of its last epoch.
+    `swept` are the settings that its file as a point of a sweep names.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Run:
     training_seconds: float | None = None
     images_per_second: float | None = None
     device: str | None = None
+    swept: frozenset[str] = frozenset()
 
     @property
     def is_done(self) -> bool:
@@ -153,6 +155,7 @@ def read_run(folder: Path, name: str) -> Run:
     if record is not None:
         missed = code == ExitCode.QUALITY
         return _finished(folder, name, record, "missed gate" if missed else "finished", code)
+    point = _settings_of_point(folder)
     history: tuple[Epoch, ...] = tuple(_lines(folder, HISTORY))
     last = history[-1] if history else None
     seconds = math.fsum(epoch.train_seconds for epoch in history)
@@ -161,12 +164,13 @@ def read_run(folder: Path, name: str) -> Run:
         folder=folder,
         state=_state(folder, attempts),
         exit_code=code,
-        settings=_settings_of_checkpoint(folder) or _settings_of_point(folder),
+        settings=point | _settings_of_checkpoint(folder),
         history=history,
         accuracy=last.test_accuracy if last else None,
         loss=last.test_loss if last else None,
         training_seconds=seconds if last else None,
         images_per_second=last.images_per_second if last else None,
+        swept=frozenset(point),
     )
 
 
@@ -188,6 +192,7 @@ def _finished(folder: Path, name: str, record: _Record, state: State, code: int 
         training_seconds=record.timings.training,
         images_per_second=record.images_per_second,
         device=record.device.name,
+        swept=frozenset(_settings_of_point(folder)),
     )
 
 
