@@ -114,8 +114,9 @@ test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (fou
 	$(PY) -m pytest tests/slurm
 
 .PHONY: torture
-torture: venv data ## Run the proofs of tests/crash and tests/hostile at their full size
-	CRASH_SCALE=full $(PY) -m pytest tests/crash tests/hostile --timeout $(TORTURE_SECONDS)
+torture: venv data ## Run the proofs of crashes, hostile files and the lease at their full size
+	CRASH_SCALE=full $(PY) -m pytest tests/crash tests/hostile tests/test_lease.py tests/test_one_owner.py \
+		--timeout $(TORTURE_SECONDS)
 
 .PHONY: fuzz
 fuzz: venv ## Fuzz every loader with atheris (FUZZ_SECONDS=... for each)

@@ -119,7 +119,10 @@ def read(path: Path) -> Beat | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    temporary = path.parent / f".{path.name}{TEMPORARY_SUFFIX}"
     with contextlib.suppress(OSError):
-        temporary.write_text(text)
+        temporary.unlink(missing_ok=True)
+        # Only as a new file: a pipe of this name would be waited for, and a link followed.
+        with temporary.open("xb") as file:
+            file.write(text.encode())
         temporary.replace(path)

@@ -11,6 +11,8 @@ from typing import Any, Final
 from job.errors import SettingsError
 
 SEPARATOR: Final = ":"
+# Whoever calls sys.exit() means the process, whose exit codes are the job's.
+ENDINGS: Final = (Exception, SystemExit)
 ALLOWED: Final = "package.module:function, the module on PYTHONPATH or in the working directory"
 
 
@@ -28,7 +30,7 @@ def call(variable: str, name: str, **arguments: Any) -> Any:
     function = _find(variable, name)
     try:
         return function(**arguments)
-    except Exception as error:
+    except ENDINGS as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise refusal(variable, name, f"called with {given}, it raises {_told(error)}") from error
 
@@ -48,7 +50,7 @@ def _find(variable: str, name: str) -> Callable[..., Any]:
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except ENDINGS as error:
         # The module is a program of its own, and may fail in any way while it is imported.
         raise refusal(variable, name, f"cannot be imported: {_told(error)}") from error
     if not callable(found):
@@ -57,5 +59,5 @@ def _find(variable: str, name: str) -> Callable[..., Any]:
     return function
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -109,7 +109,8 @@ def _entered(tenure: Tenure) -> Iterator[None]:
     except JobError as error:
         tenure.close(error)
         raise
-    except Exception as error:
+    except BaseException as error:
+        # Code of the user's may call sys.exit(): no way out but through the ledger.
         tenure.end(ExitCode.BUG, repr(error))
         raise
     tenure.end(ExitCode.FINISHED, "finished")

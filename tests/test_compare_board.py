@@ -1,5 +1,6 @@
 """Claims about `job.compare.board`: who is first, what differs, and how far seeds spread."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,19 @@ def test_only_settings_that_differ_are_shown() -> None:
         ]
     )
     assert compared.differing == ("learning_rate",)
+
+
+def test_setting_that_was_swept_is_compared_whatever_it_is() -> None:
+    """Runs over several folders of data are not one run under several seeds."""
+    runs = [
+        run("a", 0.5, seed=1, data_dir="x", output_dir="a"),
+        run("b", 0.6, seed=2, data_dir="y", output_dir="b"),
+    ]
+    assert board(runs).differing == ("seed",)
+
+    swept = board([replace(each, swept=frozenset({"seed", "data_dir"})) for each in runs])
+    assert swept.differing == ("seed", "data_dir")
+    assert swept.spreads == ()
 
 
 def test_no_setting_of_the_training_is_left_out() -> None:

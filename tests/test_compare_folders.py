@@ -1,11 +1,18 @@
 """Claims about `job.compare.folders`: which runs are meant."""
 
+import csv
+import io
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from compared_runs import attempt, finished, leave
+from job.compare.board import board
 from job.compare.folders import find_runs
+from job.compare.page import page
+from job.compare.table import as_csv, as_json, for_people
 from job.errors import DataError
 
 
@@ -46,6 +53,21 @@ def test_links_are_not_followed_and_the_search_is_not_endless(tmp_path: Path) ->
     finished(tmp_path.joinpath(*"abcdef"), 0.5)
 
     assert [run.name for run in find_runs([tmp_path])] == ["run"]
+
+
+def test_name_that_is_no_utf8_is_told_in_all_forms(tmp_path: Path) -> None:
+    """Its byte as an escape, so that two such names stay two; all that is written is UTF-8."""
+    finished(tmp_path / os.fsdecode(b"run-\xfe"), 0.5)
+    finished(tmp_path / os.fsdecode(b"run-\xff"), 0.5)
+    compared = board(find_runs([tmp_path]))
+    rows = list(csv.DictReader(io.StringIO(as_csv(compared))))
+    runs = json.loads(as_json(compared))["runs"]
+
+    assert [run["run"] for run in runs] == [row["run"] for row in rows]
+    assert [row["run"] for row in rows] == ["run-\\udcfe", "run-\\udcff"]
+    assert runs[0]["folder"] == f"{tmp_path}/run-\\udcfe"
+    for text in (page(compared), for_people(compared)):
+        assert b"run-\\udcfe" in text.encode()
 
 
 @pytest.mark.parametrize(("name", "told"), [("none", "no folder"), ("empty", "no run in")])

@@ -98,6 +98,25 @@ def test_point_of_a_sweep_is_known_before_its_first_checkpoint(tmp_path: Path) -
     assert read_run(tmp_path / "run", "x").settings == {"learning_rate": 9.0}
 
 
+def test_point_of_a_sweep_tells_what_was_swept(tmp_path: Path) -> None:
+    """Of a run with a checkpoint, too, which has no folder of data; and of one that is finished."""
+    leave(tmp_path / "begun", epochs=1, settings={"seed": 3})
+    finished(tmp_path / "done", 0.5, seed=3, data_dir="/b")
+    for name in ("begun", "done"):
+        (tmp_path / name / "point.json").write_text('{"settings": {"seed": 9, "data_dir": "/b"}}')
+        run = read_run(tmp_path / name, "x")
+
+        assert run.settings == {"seed": 3, "data_dir": "/b"}
+        assert run.swept == {"seed", "data_dir"}
+
+
+def test_text_that_has_no_bytes_is_read_as_an_escape(tmp_path: Path) -> None:
+    """JSON can name halves of characters, as names and values; no file takes them."""
+    leave(tmp_path / "run", attempts=[attempt(exit_code=81)], settings={"\ud800": "\udcff"})
+
+    assert read_run(tmp_path / "run", "x").settings == {"\\ud800": "\\udcff"}
+
+
 @pytest.mark.parametrize(
     "content",
     [

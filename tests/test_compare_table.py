@@ -54,6 +54,19 @@ def test_name_of_a_run_is_no_formula() -> None:
     assert rows()[2]["run"] == "'=1+1"
 
 
+def test_name_of_a_setting_is_text_too() -> None:
+    """No markup, no command to the terminal, no formula: a record may name anything."""
+    runs = [
+        Run("x", Path("x"), "finished", settings={"[/red]": seed, "=1+1": seed, "\x1b[2J": seed})
+        for seed in (1, 2)
+    ]
+    shown = for_people(board(runs))
+
+    assert "[/red]" in shown
+    assert "\x1b" not in shown
+    assert "'=1+1" in as_csv(board(runs)).splitlines()[0]
+
+
 def test_board_of_one_run_is_a_board(tmp_path: Path) -> None:
     """Nothing differs, nothing spreads."""
     single: Board = board([Run("a", tmp_path, "killed")])

@@ -110,6 +110,36 @@ def test_heartbeat_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.timeout(30)
+def test_pipe_in_the_place_of_the_file_is_replaced(tmp_path: Path) -> None:
+    """And one in the place of what becomes the file: nobody waits for a reader."""
+    for name in ("beat", ".beat.partial"):
+        os.mkfifo(tmp_path / name)
+    with _heartbeat(tmp_path / "beat"):
+        assert read(tmp_path / "beat") is not None
+
+
+@pytest.mark.parametrize("name", ["beat", ".beat.partial"])
+def test_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path, name: str) -> None:
+    """Where it leads may be somebody else's."""
+    (tmp_path / "other").write_text("somebody else's")
+    (tmp_path / name).symlink_to(tmp_path / "other")
+    with _heartbeat(tmp_path / "beat"):
+        pass
+
+    assert (tmp_path / "other").read_text() == "somebody else's"
+    assert read(tmp_path / "beat") is not None
+
+
+def test_folder_in_the_place_of_the_file_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the one that has no name."""
+    monkeypatch.chdir(tmp_path)
+    with _heartbeat(Path(), tmp_path, tmp_path / "beat"):
+        assert read(tmp_path / "beat") is not None
+
+
 @pytest.mark.parametrize("garbage", [b"", b"{", b"{}", b"null", b"\xff", b"[" * 2**17])
 def test_garbled_heartbeat_is_none(tmp_path: Path, garbage: bytes) -> None:
     """Neither is a missing one, nor a pipe that nobody writes to."""

@@ -17,12 +17,16 @@ class Holder:
 
 def failing(number):
     raise ZeroDivisionError("on purpose")
+
+def leaving(number):
+    raise SystemExit(3)
 """
 
 
 @pytest.fixture(autouse=True)
 def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_parts.py").write_text(MODULE)
+    (tmp_path / "leaving_parts.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "broken_parts.py").write_text("import no_such_module_anywhere\n")
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -48,6 +52,8 @@ def test_function_is_called_with_what_it_is_given() -> None:
         ("own_parts:none", "AttributeError"),
         ("own_parts:constant", "is no function but int"),
         ("own_parts:failing", "called with number=21, it raises ZeroDivisionError: on purpose"),
+        ("own_parts:leaving", "called with number=21, it raises SystemExit: 3"),
+        ("leaving_parts:make", "cannot be imported: SystemExit: 3"),
     ],
 )
 def test_every_fault_names_the_variable_and_the_cause(name: str, cause: str) -> None:

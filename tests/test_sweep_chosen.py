@@ -80,3 +80,13 @@ def test_point_is_kept_in_its_folder_and_written_once(tmp_path: Path) -> None:
     path.write_text("torn")
     keep(run)
     assert json.loads(path.read_text())["index"] == 1
+
+
+def test_point_keeps_what_was_swept_beside_the_training(tmp_path: Path) -> None:
+    """The comparison shows it then; where a run lies is nothing that a sweep has chosen."""
+    text = 'method="grid"\n[settings]\ndata_dir=["a", "b"]'
+    run = make_plan(tmp_path, text=text).runs[1]
+    keep(run)
+    kept = json.loads((run.output_dir / FILE).read_text())["settings"]
+
+    assert kept == run.training_values() | {"data_dir": "b"}

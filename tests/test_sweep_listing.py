@@ -25,6 +25,17 @@ def test_plan_lists_every_point_with_its_state(tmp_path: Path) -> None:
         assert words in shown
 
 
+def test_settings_that_are_paths_are_listed_as_text(tmp_path: Path) -> None:
+    """JSON has no paths."""
+    text = 'method="grid"\n[settings]\nstop_file=["stop"]\ndata_dir=["a", "b"]'
+    told = json.loads(as_json(make_plan(tmp_path, text=text)))
+
+    assert [list(each["settings"].items()) for each in told] == [
+        [("stop_file", "stop"), ("data_dir", "a")],
+        [("stop_file", "stop"), ("data_dir", "b")],
+    ]
+
+
 @pytest.mark.parametrize(
     ("accuracy", "others", "expected"),
     [(0.8, {}, True), (0.8, {"seed": 9}, False), (0.4, {}, False)],

@@ -151,6 +151,9 @@ def test_compare_writes_the_files_that_it_is_asked_for(job: Program, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert [run["run"] for run in json.loads(done.stdout)["runs"]] == ["0000-learning-rate-0.1"]
     assert (tmp_path / "new" / "board.html").read_text().startswith("<!DOCTYPE html>")
-    assert job("compare", "--csv", "output").returncode == 73
+    for folder in ("output", ".", "/"):
+        refused = job("compare", "--csv", folder, "--html", folder)
+        assert refused.returncode == 73
+        assert f"cannot write {folder}: it is a folder" in refused.stderr
     assert job("compare", "nowhere").returncode == 65
     assert "the best first" in job("compare", "--log-format", "console").stdout

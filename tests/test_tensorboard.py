@@ -102,7 +102,7 @@ def test_missing_package_is_78_before_anything_is_done(
     flags = ["--tensorboard", "--output-dir", str(tmp_path / "output")]
 
     assert execute("train", flags, StopFlag(), Stopwatch()) == ExitCode.SETTINGS
-    assert "fashion-mnist-job[tensorboard]" in capsys.readouterr().err
+    assert "pip install '.[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "output").exists()
 
 

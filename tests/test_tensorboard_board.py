@@ -204,4 +204,4 @@ def test_package_that_is_missing_is_told_with_the_extra(monkeypatch: pytest.Monk
     with pytest.raises(SettingsError, match="JOB_TENSORBOARD=true") as caught:
         tensorboard.require_installed()
 
-    assert "pip install fashion-mnist-job[tensorboard]" in caught.value.fix
+    assert "pip install '.[tensorboard]'" in caught.value.fix

@@ -58,7 +58,7 @@ def lines_of(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (output / "attempts.jsonl").read_text().splitlines()]
 
 
-def fail(hold: Hold, error: Exception, reached: int = 0, **settings: Any) -> None:
+def fail(hold: Hold, error: BaseException, reached: int = 0, **settings: Any) -> None:
     """An attempt that ends with an error, after some steps of which none became durable."""
     with pytest.raises(type(error)), hold(**settings) as held:  # noqa: PT012  # hold must not raise
         held.activity.advance(reached)
@@ -86,15 +86,22 @@ def test_tenure_ends_with_everything_said(tmp_path: Path, hold: Hold) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(InterruptedRunError("stopped by test"), 75), (ZeroDivisionError("nobody knew"), 70)],
+    [
+        (InterruptedRunError("stopped by test"), 75),
+        (ZeroDivisionError("nobody knew"), 70),
+        (SystemExit(3), 70),
+        (KeyboardInterrupt("from own code"), 70),
+        (GeneratorExit("closed"), 70),
+    ],
+    ids=lambda each: type(each).__name__,
 )
-def test_error_is_an_ending(tmp_path: Path, hold: Hold, error: Exception, code: int) -> None:
-    """It comes through, and stands in the ledger."""
+def test_error_is_an_ending(tmp_path: Path, hold: Hold, error: BaseException, code: int) -> None:
+    """It comes through, and stands in the ledger; so does what is no error to Python."""
     fail(hold, error)
 
     (line,) = lines_of(tmp_path / "output")
     assert line["exit_code"] == code
-    assert line["ended"] in ("stopped by test", "ZeroDivisionError('nobody knew')")
+    assert line["ended"] == (error.seen if isinstance(error, JobError) else repr(error))
 
 
 def test_other_ranks_write_nothing(tmp_path: Path, hold: Hold) -> None:

@@ -13,6 +13,7 @@ from job import files
 from job.compare.board import Board, board
 from job.compare.folders import find_runs
 from job.compare.recorded import Run, epochs_done, read_run
+from job.errors import OutputError
 from job.logs import LogFormat, is_for_people
 from job.settings import CompareSettings
 
@@ -65,5 +66,11 @@ def write(compared: Board, *, csv: Path | None, html: Path | None) -> None:
 
 
 def _write(path: Path, text: str) -> None:
+    if path.is_dir():
+        raise OutputError(
+            f"cannot write {path}: it is a folder",
+            allowed="the name of a file, its folder may be a new one",
+            fix="name a file, such as leaderboard.csv or compare.html",
+        )
     files.make_folder(path.parent)
     files.write_text(path, text)

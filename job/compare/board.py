@@ -7,7 +7,8 @@ from typing import Final
 
 from job.compare.recorded import Run, Setting
 
-# Where a run was, how it spoke and how it was kept: nothing that its result depends on.
+# Where a run was, how it spoke and how it was kept: nothing that its result depends on, unless
+# somebody has swept it, such as the folder of the data.
 NOT_COMPARED: Final = frozenset(
     {
         "checkpoint_every_seconds",
@@ -77,15 +78,14 @@ def _merit(run: Run) -> tuple[float, float, str]:
     return -accuracy, run.loss if run.loss is not None else float("inf"), run.name
 
 
-def _differing(runs: Iterable[Run]) -> tuple[str, ...]:
+def _differing(runs: Sequence[Run]) -> tuple[str, ...]:
     """Settings that have several values among the runs that tell them, in the runs' order."""
+    left_out = NOT_COMPARED.difference(*(run.swept for run in runs))
     values: dict[str, set[Setting]] = {}
     for run in runs:
         for name, value in run.settings.items():
             values.setdefault(name, set()).add(value)
-    return tuple(
-        name for name, seen in values.items() if len(seen) > 1 and name not in NOT_COMPARED
-    )
+    return tuple(name for name, seen in values.items() if len(seen) > 1 and name not in left_out)
 
 
 def _spreads(done: Iterable[Run], differing: Sequence[str]) -> Iterable[Spread]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from job.compare.recorded import SIGNS, Run, read_run
+from job.compare.recorded import SIGNS, Run, read_run, writable
 from job.errors import DataError
 
 # Of a folder of sweeps a run is the third level; more than that is somebody's whole disk.
@@ -35,7 +35,8 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _name(path: Path, root: Path, folders: Sequence[Path]) -> str:
-    return str(path.relative_to(root)) if path != root and len(folders) == 1 else str(path)
+    is_below = path != root and len(folders) == 1
+    return writable(str(path.relative_to(root) if is_below else path))
 
 
 def _below(root: Path) -> Iterator[Path]:

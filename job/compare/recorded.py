@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from job import heartbeat
 from job.errors import ExitCode, StalledError
@@ -39,7 +39,15 @@ State = Literal[
     "killed",
     "unreadable",
 ]
-Setting = bool | int | float | str | None
+
+
+def writable(text: str) -> str:
+    """`text` with escapes for what UTF-8 has no bytes for, as names of folders may have it."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+Text = Annotated[str, AfterValidator(writable)]
+Setting = bool | int | float | Text | None
 # Far more than any run has, and little enough that sums and squares of it stay finite.
 Number = Annotated[float, Field(ge=-1e100, le=1e100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,11 +84,11 @@ class _Timings(_Lenient):
 
 
 class _Device(_Lenient):
-    name: str | None = None
+    name: Text | None = None
 
 
 class _Record(_Lenient):
-    settings: dict[str, _Setting] = {}
+    settings: dict[Text, _Setting] = {}
     evaluation: _Evaluation
     history: list[Epoch] = []
     timings: _Timings = _Timings()
@@ -89,7 +97,7 @@ class _Record(_Lenient):
 
 
 class _State(_Lenient):
-    settings: dict[str, Setting] = {}
+    settings: dict[Text, Setting] = {}
 
 
 class _Manifest(_Lenient):
@@ -97,7 +105,7 @@ class _Manifest(_Lenient):
 
 
 class _Point(_Lenient):
-    settings: dict[str, Setting] = {}
+    settings: dict[Text, Setting] = {}
 
 
 LINES: Final = {
@@ -111,6 +119,7 @@ class Run:
     """A run as it lies there; None and empty for what it does not tell.
 
     `accuracy` and `loss` are of the test set: of a run that is not finished, of its last epoch.
+    `swept` are the settings that its file as a point of a sweep names.
     """
 
     name: str
@@ -124,6 +133,7 @@ class Run:
     training_seconds: float | None = None
     images_per_second: float | None = None
     device: str | None = None
+    swept: frozenset[str] = frozenset()
 
     @property
     def is_done(self) -> bool:
@@ -145,6 +155,7 @@ def read_run(folder: Path, name: str) -> Run:
     if record is not None:
         missed = code == ExitCode.QUALITY
         return _finished(folder, name, record, "missed gate" if missed else "finished", code)
+    point = _settings_of_point(folder)
     history: tuple[Epoch, ...] = tuple(_lines(folder, HISTORY))
     last = history[-1] if history else None
     seconds = math.fsum(epoch.train_seconds for epoch in history)
@@ -153,12 +164,13 @@ def read_run(folder: Path, name: str) -> Run:
         folder=folder,
         state=_state(folder, attempts),
         exit_code=code,
-        settings=_settings_of_checkpoint(folder) or _settings_of_point(folder),
+        settings=point | _settings_of_checkpoint(folder),
         history=history,
         accuracy=last.test_accuracy if last else None,
         loss=last.test_loss if last else None,
         training_seconds=seconds if last else None,
         images_per_second=last.images_per_second if last else None,
+        swept=frozenset(point),
     )
 
 
@@ -180,6 +192,7 @@ def _finished(folder: Path, name: str, record: _Record, state: State, code: int 
         training_seconds=record.timings.training,
         images_per_second=record.images_per_second,
         device=record.device.name,
+        swept=frozenset(_settings_of_point(folder)),
     )
 
 

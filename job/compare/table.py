@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from job.compare.board import Board, Row
-from job.compare.recorded import State
-from job.compare.words import HEADINGS, NUMBERS, cells, spread_cells, written
+from job.compare.recorded import State, writable
+from job.compare.words import HEADINGS, NUMBERS, cells, printable, spread_cells, written
 
 STYLES: Final[dict[State, str]] = {
     "finished": "",
@@ -56,7 +56,7 @@ def as_csv(board: Board) -> str:
     rows = [_facts(row) for row in board.rows]
     names = [name for name in rows[0] if name != "settings"]
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*names, *board.differing])
+    writer.writerow([*names, *map(_cell, board.differing)])
     for row in rows:
         chosen = [row["settings"].get(name) for name in board.differing]
         writer.writerow([*(_cell(row[name]) for name in names), *map(_cell, chosen)])
@@ -76,7 +76,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "training_seconds": run.training_seconds,
         "images_per_second": run.images_per_second,
         "device": run.device,
-        "folder": str(run.folder),
+        "folder": writable(str(run.folder)),
         "settings": run.settings,
     }
 
@@ -91,7 +91,7 @@ def _leaderboard(board: Board) -> Table:
     grid = Table(title=f"Runs: {len(board.rows)}, the best first", title_justify="left")
     for heading in (*HEADINGS, *board.differing):
         justify: JustifyMethod = "right" if heading in NUMBERS else "left"
-        grid.add_column(heading, justify=justify, overflow="fold")
+        grid.add_column(Text(printable(heading)), justify=justify, overflow="fold")
     for row in board.rows:
         style = STYLES.get(row.run.state, BAD)
         grid.add_row(*(Text(cell) for cell in cells(row, board.differing)), style=style)
@@ -101,7 +101,7 @@ def _leaderboard(board: Board) -> Table:
 def _spreads(board: Board) -> Table:
     grid = Table(title="Over seeds: mean ± standard deviation", title_justify="left")
     for heading in (*board.spreads[0].settings, "runs", "accuracy", "loss"):
-        grid.add_column(heading)
+        grid.add_column(Text(printable(heading)))
     for spread in board.spreads:
         grid.add_row(*(Text(cell) for cell in spread_cells(spread)))
     return grid

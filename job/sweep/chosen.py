@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from job import files
 from job.errors import SettingsError
@@ -64,8 +64,14 @@ def keep(run: Settings) -> None:
 
     Raises `OutputError` if the volume cannot take them.
     """
-    facts = {"index": run.sweep_index, "settings": run.training_values()}
+    facts = {"index": run.sweep_index, "settings": run.training_values() | _swept_values(run)}
     content = json.dumps(facts, indent=2) + "\n"
     files.make_folder(run.output_dir)
     if files.read_bytes(run.output_dir / FILE, LIMIT_BYTES) != content.encode():
         files.write_text(run.output_dir / FILE, content)
+
+
+def _swept_values(run: Settings) -> dict[str, Any]:
+    """What the point has chosen, be it part of the training or where its data lie."""
+    swept = {name for name, origin in run.origins.items() if origin == "sweep"}
+    return run.model_dump(mode="json", include=swept - {"output_dir"})

@@ -50,9 +50,10 @@ def as_json(plan: Plan) -> str:
 
 def _facts(plan: Plan, index: int) -> dict[str, Any]:
     point, run = plan.points[index], plan.runs[index]
+    values = run.model_dump(mode="json", include=set(point.values))
     return {
         "index": point.index,
-        "settings": {name: getattr(run, name) for name in point.values},
+        "settings": {name: values[name] for name in point.values},
         "state": state_of(run),
         "folder": str(run.output_dir),
     }

@@ -70,7 +70,7 @@ def require_installed() -> None:
     if find_spec(PACKAGE) is None:
         raise SettingsError(
             f"JOB_TENSORBOARD=true, and the package {PACKAGE} is not installed",
-            fix="pip install fashion-mnist-job[tensorboard], or leave JOB_TENSORBOARD unset",
+            fix="pip install '.[tensorboard]' in a clone, or leave JOB_TENSORBOARD unset",
         )
 
 

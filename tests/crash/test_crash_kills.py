@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 import scale
 from conftest import small_job_command
 from job.data.spec import DatasetSpec
@@ -17,11 +19,14 @@ from warm import Warm
 
 pytest_plugins = ["crash_fixtures"]
 
-KILLS: Final = scale.of(quick=150, full=2_000)
+KILLS: Final = scale.of(quick=200, full=2_000)
 # Of the time that an attempt takes from end to end; most of it is the delivery.
 SPANS: Final = (0.15, 0.15, 0.3, 0.6, 1.5)
+# On busy cores the pauses grow with the run that they are shares of.
+TIMEOUT_SECONDS: Final = scale.of(quick=900, full=7_200)
 
 
+@pytest.mark.timeout(TIMEOUT_SECONDS)
 def test_killed_runs_end_as_one_that_was_not(
     warm: Warm, proof: Proof, small_data: tuple[Path, DatasetSpec], whole: Whole, tmp_path: Path
 ) -> None:
