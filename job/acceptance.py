@@ -66,11 +66,13 @@ def _report(fitness: Preflight, settings: PreflightSettings) -> None:
 
 
 def _write(path: Path, content: bytes, flag: str) -> None:
+    fix = f"give {flag} a file in a folder that can be written"
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder", fix=fix)
     try:
         files.make_folder(path.parent)
         files.write_bytes(path, content)
     except OutputError as error:
-        fix = f"give {flag} a file in a folder that can be written"
         raise OutputError(error.seen, allowed=error.allowed, fix=fix) from error
 
 

@@ -169,6 +169,15 @@ def test_report_that_cannot_be_written_is_73_before_the_inspection(
     assert not output.exists()
 
 
+@pytest.mark.parametrize("flag", ["--junit", "--ctrf"])
+def test_report_in_the_place_of_a_folder_is_73(job: Program, tmp_path: Path, flag: str) -> None:
+    """The folder where one stands, too, which has no name."""
+    done = job("preflight", "--device", "cpu", "--output-dir", tmp_path / "output", flag, ".")
+
+    assert done.returncode == ExitCode.OUTPUT
+    assert "it is a folder" in done.stderr
+
+
 def test_inspection_that_never_ends_leaves_a_report_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
