@@ -45,6 +45,7 @@ three minutes):
 | rank 0's name is unknown for 35 s | wait, say every 10 s for what, meet; five minutes at most |
 | the link between them is cut | both leave with 75 in less than 30 s, each names the other; the next start goes on |
 | SIGTERM to one node | all stop at the same step, 75, nothing lost |
+| one node knows its own name by the loopback | both end with its 78, before they have met |
 
 A host tells the others the address that its own name has there. Where that is the loopback, as on Debian
 with `127.0.1.1` in `/etc/hosts`, ranks of several nodes do not find each other; `GLOO_SOCKET_IFNAME=eth0`,
