@@ -36,7 +36,7 @@ from job.settings import Settings, load  # noqa: E402
 from job.step import Update  # noqa: E402
 from job.step.eager import EagerStep  # noqa: E402
 from job.stop import StopFlag  # noqa: E402
-from job.world import World, here, join  # noqa: E402
+from job.world import Pace, World, here, join  # noqa: E402
 
 CPU: Final = torch.device("cpu")
 KINDS: Final = ("eager", "fused")
@@ -90,9 +90,9 @@ def _training(trainee: Trainee, world: World, steps: int) -> Contender:
     plan = EpochPlan(order[: steps * batches.batch_size], None)
 
     def train() -> None:
-        for done in step.run(batches.epoch(plan), 0):
-            if done % world.batches_between_agreements == 0:
-                world.agree([False, False])
+        pace = Pace(world)
+        for _ in step.run(batches.epoch(plan), 0):
+            pace.agree([False, False])
 
     return partial(_seconds, train, steps, world)
 

@@ -44,7 +44,7 @@ three minutes):
 | --- | --- |
 | rank 0's name is unknown for 35 s | wait, say every 10 s for what, meet; five minutes at most |
 | the link between them is cut | both leave with 75 in less than 30 s, each names the other; the next start goes on |
-| SIGTERM to one node | all stop at the same step, 75, nothing lost |
+| SIGTERM to one node | all stop at the same step within a quarter of a second, or a batch where it is longer; 75, nothing lost |
 | one node knows its own name by the loopback | both end with its 78, before they have met |
 
 A host tells the others the address that its own name has there. Where that is the loopback, as on Debian
@@ -55,8 +55,9 @@ say, names the interface that leads to them. GPUs need it, too: NCCL exchanges t
 
 Rounds: {rounds}, on {processor}, {cores} cores, torch {torch}; load average {load} before a round. Each
 world is started anew in every round, its ranks with the launcher's share of the threads, and trains as the
-job does: batches of 64 in all, a vote on stopping every 16 steps. Milliseconds are the median over the
-rounds (least to most), ratios geometric means with their 95 % intervals.
+job does: batches of 64 in all, a vote on stopping every 16 steps then; it is one every quarter of a second now
+(`job/world/pace.py`), which is rarer here. Milliseconds are the median over the rounds (least to most), ratios
+geometric means with their 95 % intervals.
 
 {steps}
 

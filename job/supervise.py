@@ -14,7 +14,7 @@ from job.evaluate import Tally
 from job.session import Session
 from job.stop import StopFlag
 from job.train import Position
-from job.world import World
+from job.world import Pace, World
 
 T = TypeVar("T")
 
@@ -37,13 +37,14 @@ def supervise(
     """
     with _saved_when_stopped(session):
         session.start_clock()
+        pace = Pace(session.world)
         for position in positions:
             session.arrive(position)
             if session.epoch_is_over:
                 refuse_if_stopped(stop, session.world)
                 yield _finish_epoch(session, evaluation)
             else:
-                _look_after(session, stop, save_every_seconds)
+                _look_after(session, pace, stop, save_every_seconds)
                 yield None
             session.start_clock()
 
@@ -52,22 +53,17 @@ def watched(
     batches: Iterable[Batch], stop: StopFlag, world: World, activity: Activity
 ) -> Iterator[Batch]:
     """Pass the batches on as progress; let a stop that was asked for come through between two."""
+    pace = Pace(world)
     for batch in batches:
-        refuse_if_stopped(stop, world)
+        [stopped] = pace.agree([stop.reason is not None])
+        _refuse(stopped, stop)
         activity.advance(activity.step)
         yield batch
 
 
-def refuse_if_stopped(stop: StopFlag, world: World, *, save: bool = False) -> bool:
-    """Raise `InterruptedRunError` if a stop was asked for on any rank; all ranks call this.
-
-    Returns whether any rank wishes to `save`.
-    """
-    stopped, save = world.agree([stop.reason is not None, save])
-    if stopped:
-        reason = stop.reason or "another rank, which was asked to"
-        raise InterruptedRunError(f"stopped by {reason}", fix="run the same command to go on")
-    return save
+def refuse_if_stopped(stop: StopFlag, world: World) -> None:
+    """Raise `InterruptedRunError` if a stop was asked for on any rank; all ranks call this."""
+    _refuse(world.any(stop.reason is not None), stop)
 
 
 def done_by_main(task: Callable[[], T], stop: StopFlag, world: World) -> T | None:
@@ -88,6 +84,12 @@ def done_by_main(task: Callable[[], T], stop: StopFlag, world: World) -> T | Non
     return result
 
 
+def _refuse(stopped: bool, stop: StopFlag) -> None:
+    if stopped:
+        reason = stop.reason or "another rank, which was asked to"
+        raise InterruptedRunError(f"stopped by {reason}", fix="run the same command to go on")
+
+
 def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
     session.collect_loss()
     session.stop_clock()
@@ -106,14 +108,13 @@ def _finish_epoch(session: Session, evaluation: Callable[[], Tally]) -> Tally:
     return tally
 
 
-def _look_after(session: Session, stop: StopFlag, save_every_seconds: float) -> None:
-    batch, save = session.position.batch, False
-    if batch % session.world.batches_between_agreements == 0:
-        wish = session.save_is_due(save_every_seconds)
-        save = refuse_if_stopped(stop, session.world, save=wish)
+def _look_after(session: Session, pace: Pace, stop: StopFlag, save_every_seconds: float) -> None:
+    due = session.save_is_due(save_every_seconds)
+    stopped, save = pace.agree([stop.reason is not None, due])
+    _refuse(stopped, stop)
     if save:
         log.info("checkpoint", step=session.steps, folder=str(session.save()))
-    elif batch % LOG_EVERY_BATCHES == 0:
+    elif session.position.batch % LOG_EVERY_BATCHES == 0:
         loss = round(session.collect_loss(), 6)
         log.info("loss", loss=loss, images=session.images_done, of=session.batches.images)
 

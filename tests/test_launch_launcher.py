@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scaling
 
 from job.errors import ExitCode, InterruptedRunError, JobError, SettingsError
 from job.launch import run
-from job.launch.launcher import MEASURED_MODEL, SEEN, rank_environments, same_command
+from job.launch.launcher import rank_environments, same_command
 from job.settings import Settings
 from job.settings.threads import cores
 from job.stop import StopFlag
@@ -211,37 +210,6 @@ def test_ranks_run_what_the_launcher_was_started_with(tmp_path: Path) -> None:
         "alone",
     )
     assert same_command()[0] == sys.executable
-
-
-def test_user_is_told_that_more_ranks_are_slower_here(tmp_path: Path) -> None:
-    """With the figure that was measured, and the setting that leaves it at one."""
-    command = [sys.executable, PROGRAM, str(tmp_path), "2", "0=lack", "1=stop"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-    told = json.loads(done.stderr.splitlines()[1])
-    assert (told["seen"], told["fix"]) == (SEEN, "JOB_PROCESSES_PER_NODE=1")
-
-
-def test_user_of_another_network_is_not_told_what_was_not_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The figure is the default network's; a larger one may gain by several ranks."""
-    monkeypatch.setenv("JOB_MODEL", "resnet18")
-    command = [sys.executable, PROGRAM, str(tmp_path), "2", "0=lack", "1=stop"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-    assert "launching" in done.stderr
-    assert "faster alone" not in done.stderr
-
-
-def test_figure_that_the_user_is_told_is_the_measured_one() -> None:
-    """That of the committed measurement, of the network that is the default."""
-    measured = json.loads((scaling.RESULTS / "ranks.json").read_text())
-    slower = scaling.slowdown(measured, "2")
-
-    assert f" {slower.value:.2f} times as long" in SEEN
-    assert f"{measured['machine']['cores']} cores" in SEEN
-    assert Settings.model_fields["model"].default == MEASURED_MODEL
 
 
 def test_launcher_is_light() -> None:

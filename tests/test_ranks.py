@@ -24,6 +24,26 @@ LONG: Final = (*FLAGS, "--processes-per-node", "2", "--epochs", "300")
 # Twenty steps at a rate of 0.02, whose sums are cut in two.
 TOLERANCE: Final = 1e-6
 
+# A stop that came once in sixteen batches, as it once did, would take longer.
+SLOW_BATCHES: Final = 10
+SECONDS_A_BATCH: Final = 1.0
+SLOW_NETWORK: Final = f"""
+import time
+from torch import nn
+
+class Slow(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.linear = nn.Linear(28 * 28, classes)
+
+    def forward(self, images):
+        time.sleep({SECONDS_A_BATCH} if self.training else 0)
+        return self.linear(images.flatten(1))
+
+def make(classes, channels):
+    return Slow(classes)
+"""
+
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -83,6 +103,22 @@ def test_stop_reaches_all_ranks_and_loses_nothing(start: Start, tmp_path: Path) 
     assert _ended(second) == ExitCode.INTERRUPTED
     first_attempt, second_attempt = map(json.loads, _lines(tmp_path / "attempts.jsonl"))
     assert second_attempt["resumed_from_step"] == first_attempt["step"]
+
+
+def test_stop_waits_for_no_more_than_a_slow_batch(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranks agree by time: sixteen batches of a large network would outlast a grace period."""
+    (tmp_path / "slow_nets.py").write_text(SLOW_NETWORK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    slow = ("--model", "slow_nets:make", "--checkpoint-every-seconds", "1", "--batch-size", "16")
+    job = start(tmp_path / "output", *LONG, *slow)
+    assert _log_until(job, '"event": "checkpoint"')
+    asked_at = time.monotonic()
+    job.send_signal(signal.SIGTERM)
+
+    assert _ended(job) == ExitCode.INTERRUPTED
+    assert time.monotonic() - asked_at < SLOW_BATCHES * SECONDS_A_BATCH
 
 
 def test_interrupted_ranks_end_with_the_weights_of_uninterrupted_ones(

@@ -1,14 +1,21 @@
 """The step that is picked is the fastest one that was proven for what is asked."""
 
+import json
+from dataclasses import replace
+
 import pytest
+import scaling
+import structlog
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from job.errors import SettingsError
 from job.model import NeuralNetwork, build
 from job.schedule import constant
 from job.step import Precision, Step, Update, choice, make_step, require_supported
-from job.step.choice import Kind
+from job.step.choice import SLOWDOWN, Kind
+from job.world import ALONE, World
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 QUICKSTART = Update("sgd", constant(1e-3))
@@ -114,3 +121,26 @@ def test_step_of_an_arithmetic_that_is_not_there_is_not_made() -> None:
     """The refusal comes before the first batch."""
     with pytest.raises(SettingsError, match="JOB_PRECISION=tf32"):
         pick("eager", precision="tf32")
+
+
+def told_of_two_ranks(model: nn.Module) -> list[str]:
+    """What the log says when two ranks are about to train `model`."""
+    pair = World(replace(ALONE.placement, size=2))
+    with structlog.testing.capture_logs() as events:
+        step = make_step(model, QUICKSTART, 64, kind="auto", precision="fp32", world=pair)
+    assert step.name == "shared"
+    return [event["seen"] for event in events if "faster alone" in event["event"]]
+
+
+def test_user_is_told_that_more_ranks_are_slower_for_the_measured_network_only() -> None:
+    """However they were started; a larger network may gain by several ranks."""
+    assert told_of_two_ranks(build(0, 0.0, CPU)) == [SLOWDOWN]
+    assert told_of_two_ranks(nn.Linear(2, 2)) == []
+
+
+def test_slowdown_that_the_user_is_told_is_the_measured_one() -> None:
+    """That of the committed measurement."""
+    measured = json.loads((scaling.RESULTS / "ranks.json").read_text())
+
+    assert f" {scaling.slowdown(measured, '2').value:.2f} times as long" in SLOWDOWN
+    assert f"{measured['machine']['cores']} cores" in SLOWDOWN

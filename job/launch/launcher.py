@@ -25,9 +25,6 @@ from job.world.torchrun import as_rank
 
 # For ranks whose run is over: to notice it takes the slowest of them eight seconds.
 GRACE_SECONDS: Final = 30.0
-# bench/results/ranks.json, of the default network; GPUs have not been measured.
-SEEN: Final = "a step of two ranks took 2.74 times as long as one rank's (gloo, 2 cores)"
-MEASURED_MODEL: Final = "mlp"
 CORES_OF_TASK: Final = "SLURM_CPUS_PER_TASK"
 
 log = structlog.get_logger()
@@ -56,8 +53,6 @@ def run(
     if node.master_port is None:
         node = replace(node, master_port=free_port())
     log.info("launching", processes=processes, node=node.rank, nodes=node.count, told=node.source)
-    if settings.model == MEASURED_MODEL:
-        log.info("a small network is faster alone", seen=SEEN, fix="JOB_PROCESSES_PER_NODE=1")
     environments = rank_environments(os.environ, node, processes)
     failure = Crew(command or same_command(), environments, grace_seconds).attend(stop)
     if failure is None:

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal
 
+import structlog
 import torch
 from torch import nn
 
@@ -24,6 +25,10 @@ ALLOWED: Final[dict[FastKind, str]] = {
     "fused": "JOB_MODEL=mlp, plain SGD in fp32 or bf16 on the cpu",
     "graph": "JOB_MODEL=mlp, plain SGD in fp32 or tf32 on cuda, with JOB_PIPELINE=resident",
 }
+# bench/results/ranks.json, of this network; GPUs have not been measured.
+SLOWDOWN: Final = "a step of two ranks took 2.74 times as long as one rank's (gloo, 2 cores)"
+
+log = structlog.get_logger()
 
 
 def make_step(  # noqa: PLR0913  # the values that decide, and no more
@@ -69,6 +74,9 @@ def make_step(  # noqa: PLR0913  # the values that decide, and no more
 
 def _eager(model: nn.Module, update: Update, precision: Precision, world: World) -> Step:
     if world.size > 1:
+        if isinstance(model, NeuralNetwork):
+            fix = "one process: JOB_PROCESSES_PER_NODE=1, or one task"
+            log.info("a small network is faster alone", seen=SLOWDOWN, fix=fix)
         return SharedStep(model, update, precision, world)
     return EagerStep(model, update, precision)
 

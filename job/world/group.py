@@ -21,8 +21,6 @@ class World:
     lost: `InterruptedRunError`, or that rank's own where trying again is of no use.
     """
 
-    batches_between_agreements: int = 1  # alone, there is nobody to wait for
-
     def __init__(self, placement: Placement) -> None:
         """Know the place of this rank."""
         self.placement = placement
@@ -59,9 +57,13 @@ class World:
         """Rank 0's text."""
         return text
 
+    def most(self, numbers: Sequence[int]) -> list[int]:
+        """Of each number, the largest of any rank; every rank gives as many."""
+        return list(numbers)
+
     def agree(self, flags: Sequence[bool]) -> tuple[bool, ...]:
         """Of each flag, whether it is set on any rank; every rank gives as many."""
-        return tuple(flags)
+        return tuple(map(bool, self.most(flags)))
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank."""
