@@ -136,6 +136,16 @@ def test_suspended_ranks_go_on_when_they_are_woken() -> None:
     assert [rank.returncode for rank in ranks] == [0, 0], ends
 
 
+def test_ranks_that_share_a_gpu_end_before_they_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is unfit, whichever of them finds out; a scheduler tries both of them elsewhere."""
+    monkeypatch.setenv("RANK_GPU", "GPU-5")
+    unfit, told = sorted(outcomes(2, "exchange"), key=lambda rank: rank.code)
+
+    assert (unfit.code, told.code) == (69, 75)
+    assert "have the same GPU, GPU-5" in unfit.said["seen"]
+    assert unfit.said["seen"] in told.said["seen"]
+
+
 @pytest.mark.parametrize(("deed", "code"), [("stop", 75), ("dawdle", 0)])
 def test_ranks_wait_for_each_other_before_they_leave(deed: str, code: int) -> None:
     """One that leaves early makes launchers kill the one that still saves."""

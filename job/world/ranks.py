@@ -50,6 +50,7 @@ class Ranks(World):
     ) -> None:
         """Open nothing yet."""
         super().__init__(placement)
+        self.gpu = uuid_of(device)
         self._device, self._stop, self._limits, self._leave = device, stop, limits, leave
 
     @property
@@ -127,7 +128,7 @@ class Ranks(World):
             require_own_address(self.placement, patience)
             if self._device.type == "cuda":
                 require_gpus(self.placement, torch.cuda.device_count())
-            meet(self._store, self.placement, self._device.type, patience)
+            meet(self._store, self.placement, self._device.type, patience, self.gpu)
         except JobError as error:
             self._call_off(error, self._limits.farewell)
             raise
@@ -166,6 +167,13 @@ class Ranks(World):
         while self.is_main and parted < self.size and time.monotonic() < until:
             time.sleep(LOOK_SECONDS / 10)
             parted = self._store.add("parted", 0)
+
+
+def uuid_of(device: torch.device) -> str | None:
+    """By what all ranks know a GPU; with MIG on, the instance of one."""
+    if device.type != "cuda":
+        return None
+    return str(torch.cuda.get_device_properties(device).uuid)
 
 
 def _first_line(error: RuntimeError) -> str:
