@@ -1,6 +1,7 @@
 """A world of several ranks, which talk through torch's process group."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from job.stop import StopFlag
 from job.world.beats import Beats, Leave
 from job.world.group import World
 from job.world.loss import Loss, tell_loss
+from job.world.nccl import leave_failures_to_beats
 from job.world.patience import LOOK_SECONDS, Limits, Patience
 from job.world.placement import Placement
 from job.world.rendezvous import (
@@ -140,6 +142,7 @@ class Ranks(World):
             await_hearers(self._store, self.placement, Patience(seconds, self._stop))
 
     def _start_group(self) -> None:
+        leave_failures_to_beats(os.environ, self._device.type)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if self._device.type == "cuda" else "gloo",
             store=PrefixStore("torch", self._store),
