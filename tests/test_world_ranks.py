@@ -2,8 +2,9 @@
 
 import signal
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,22 @@ from rank_processes import Outcome, outcomes, places, started
 from world_rank import LIMITS, exchange, go_on
 
 HOST = socket.gethostname()
-MEETING_SECONDS = 10.0  # for importing torch twice at once, on busy cores
+
+
+def _await_meeting(main: subprocess.Popen[str]) -> None:
+    """Read what rank 0 says until it says that all are here."""
+    assert main.stderr is not None
+    said: list[str] = []
+    while not said or "ranks have met" not in said[-1]:
+        said.append(main.stderr.readline())
+        assert said[-1], said[:-1]  # it has ended
+
+
+def _signal(ranks: Iterable[subprocess.Popen[str]], number: int) -> None:
+    """One after the other, and some beats apart."""
+    for rank in ranks:
+        rank.send_signal(number)
+        time.sleep(3 * LIMITS.beat)
 
 
 def leave_for_good(error: BaseException) -> None:
@@ -106,16 +122,28 @@ def test_rank_that_fails_leaves_first_and_is_named(culprit: int) -> None:
 
 
 def test_suspended_ranks_go_on_when_they_are_woken() -> None:
-    """As Slurm suspends a job, or `docker pause`: for longer than a silent rank is waited for."""
+    """As Slurm suspends a job, or `docker pause`: for longer than a silent rank is waited for.
+
+    Rank 0, the last to be stopped and the first to be woken, sees the other in its old place.
+    """
     with started(places(2), "persist") as ranks:
-        time.sleep(MEETING_SECONDS)
-        for number, seconds in ((signal.SIGSTOP, 1.5 * LIMITS.silence), (signal.SIGCONT, 0.0)):
-            for rank in ranks:
-                rank.send_signal(number)
-            time.sleep(seconds)
+        _await_meeting(ranks[0])
+        _signal(reversed(ranks), signal.SIGSTOP)
+        time.sleep(1.5 * LIMITS.silence)
+        _signal(ranks, signal.SIGCONT)
         ends = [rank.communicate(timeout=60) for rank in ranks]
 
     assert [rank.returncode for rank in ranks] == [0, 0], ends
+
+
+def test_ranks_that_share_a_gpu_end_before_they_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is unfit, whichever of them finds out; a scheduler tries both of them elsewhere."""
+    monkeypatch.setenv("RANK_GPU", "GPU-5")
+    unfit, told = sorted(outcomes(2, "exchange"), key=lambda rank: rank.code)
+
+    assert (unfit.code, told.code) == (69, 75)
+    assert "have the same GPU, GPU-5" in unfit.said["seen"]
+    assert unfit.said["seen"] in told.said["seen"]
 
 
 @pytest.mark.parametrize(("deed", "code"), [("stop", 75), ("dawdle", 0)])

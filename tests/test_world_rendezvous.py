@@ -70,12 +70,14 @@ def opened(place: Placement) -> Store:
     return open_store(place, patience(), LIMITS)
 
 
-def met(placed: list[Placement], device_types: list[str]) -> list[JobError | None]:
+def met(
+    placed: list[Placement], device_types: list[str], gpus: Sequence[str | None] = (None,) * 9
+) -> list[JobError | None]:
     """What each rank that meets the others, each in its thread, is refused for."""
 
-    def come(place: Placement, device_type: str) -> JobError | None:
+    def come(place: Placement, device_type: str, gpu: str | None) -> JobError | None:
         try:
-            meet(stores[place.rank], place, device_type, patience(3.0))
+            meet(stores[place.rank], place, device_type, patience(3.0), gpu)
         except JobError as error:
             tell_loss(stores[place.rank], Loss(error.seen, error.exit_code))
             return error
@@ -83,7 +85,7 @@ def met(placed: list[Placement], device_types: list[str]) -> list[JobError | Non
 
     stores = {place.rank: opened(place) for place in placed}
     with ThreadPoolExecutor(len(placed)) as pool:
-        return list(pool.map(come, placed, device_types))
+        return list(pool.map(come, placed, device_types, gpus))
 
 
 def test_name_of_rank_0_may_become_known_late() -> None:
@@ -200,6 +202,39 @@ def test_rank_on_another_device_is_refused() -> None:
     assert isinstance(refused[1], UnfitNodeError)
     assert refused[1].seen == f"rank 1 on {HOST} has cpu, and rank 0 on {HOST} has cuda"
     assert isinstance(refused[0], InterruptedRunError)
+
+
+def test_ranks_that_have_one_gpu_are_refused() -> None:
+    """NCCL would refuse it, too, and not say whose; the one that came later is told both."""
+    refused = met(places(2), ["cuda"] * 2, ["GPU-5"] * 2)
+    [error] = [each for each in refused if isinstance(each, UnfitNodeError)]
+    [other] = [each for each in refused if isinstance(each, InterruptedRunError)]
+
+    pairs = [f"rank {me} on {HOST} and rank {1 - me} on {HOST}" for me in (0, 1)]
+    assert error.seen in {f"{pair} have the same GPU, GPU-5" for pair in pairs}
+    assert "nvidia-smi -L" in error.fix
+    assert other.seen == error.seen
+
+
+def test_ranks_with_gpus_of_their_own_meet() -> None:
+    """However many there are."""
+    assert met(places(3), ["cuda"] * 3, ["GPU-5", "GPU-6", "GPU-7"]) == [None] * 3
+
+
+def test_rank_that_comes_twice_finds_its_gpu_its_own() -> None:
+    """It was started anew on the same GPU, or on another and leaves the first to who has it now."""
+    one, two, _ = placed = places(3)
+    stores = [opened(place) for place in placed]
+
+    def come(place: Placement, gpu: str) -> None:
+        with pytest.raises(InterruptedRunError, match="2 of 3"):
+            meet(stores[place.rank], place, "cuda", patience(0.3), gpu)
+
+    for place, gpu in ((one, "GPU-5"), (two, "GPU-6"), (two, "GPU-6"), (two, "GPU-7")):
+        come(place, gpu)
+    come(one, "GPU-6")
+    with pytest.raises(UnfitNodeError, match=f"rank 1 on {HOST} and rank 0 on {HOST}"):
+        meet(stores[1], two, "cuda", patience(0.3), "GPU-6")
 
 
 @pytest.mark.parametrize(

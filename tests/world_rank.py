@@ -2,7 +2,8 @@
 
     python tests/world_rank.py DEED [CULPRIT]
 
-Its place is in the environment. The last line of standard output is JSON.
+Its place is in the environment, and so is `RANK_GPU`, which it takes for its GPU's UUID. The last
+line of standard output is JSON.
 """
 
 import json
@@ -22,8 +23,9 @@ from job.__main__ import leave  # noqa: E402
 from job.errors import DataError, InterruptedRunError, JobError  # noqa: E402
 from job.settings import Settings  # noqa: E402
 from job.stop import StopFlag  # noqa: E402
-from job.world import World, here, join  # noqa: E402
+from job.world import Placement, World, here, join  # noqa: E402
 from job.world.patience import Limits  # noqa: E402
+from job.world.ranks import Ranks  # noqa: E402
 from job.world.voice import speak_as  # noqa: E402
 
 # A tenth of those in earnest; the ranks share two cores with whatever else runs.
@@ -105,13 +107,21 @@ DEEDS: Final[dict[str, Callable[[World, int], dict[str, Any]]]] = {
 }
 
 
+def joined(place: Placement) -> World:
+    """On the CPU, whatever GPU it takes for its own."""
+    world = join(place, torch.device("cpu"), StopFlag(), limits=LIMITS)
+    if isinstance(world, Ranks):
+        world.gpu = os.environ.get("RANK_GPU")
+    return world
+
+
 def main() -> int:
     """Do the deed; the exit code is that of a job that ends so."""
     deed, culprit = DEEDS[sys.argv[1]], int(sys.argv[2])
     place = here(Settings())
     speak_as(place, "json", "info")
     try:
-        with join(place, torch.device("cpu"), StopFlag(), limits=LIMITS) as world:
+        with joined(place) as world:
             said = deed(world, culprit)
     except JobError as error:
         said = {"error": type(error).__name__, "seen": error.seen, "code": error.exit_code}

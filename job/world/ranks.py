@@ -1,6 +1,7 @@
 """A world of several ranks, which talk through torch's process group."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from job.stop import StopFlag
 from job.world.beats import Beats, Leave
 from job.world.group import World
 from job.world.loss import Loss, tell_loss
+from job.world.nccl import leave_failures_to_beats
 from job.world.patience import LOOK_SECONDS, Limits, Patience
 from job.world.placement import Placement
 from job.world.rendezvous import (
@@ -48,6 +50,7 @@ class Ranks(World):
     ) -> None:
         """Open nothing yet."""
         super().__init__(placement)
+        self.gpu = uuid_of(device)
         self._device, self._stop, self._limits, self._leave = device, stop, limits, leave
 
     @property
@@ -125,7 +128,7 @@ class Ranks(World):
             require_own_address(self.placement, patience)
             if self._device.type == "cuda":
                 require_gpus(self.placement, torch.cuda.device_count())
-            meet(self._store, self.placement, self._device.type, patience)
+            meet(self._store, self.placement, self._device.type, patience, self.gpu)
         except JobError as error:
             self._call_off(error, self._limits.farewell)
             raise
@@ -137,6 +140,7 @@ class Ranks(World):
             await_hearers(self._store, self.placement, Patience(seconds, self._stop))
 
     def _start_group(self) -> None:
+        leave_failures_to_beats(os.environ, self._device.type)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if self._device.type == "cuda" else "gloo",
             store=PrefixStore("torch", self._store),
@@ -164,6 +168,13 @@ class Ranks(World):
         while self.is_main and parted < self.size and time.monotonic() < until:
             time.sleep(LOOK_SECONDS / 10)
             parted = self._store.add("parted", 0)
+
+
+def uuid_of(device: torch.device) -> str | None:
+    """By what all ranks know a GPU; with MIG on, the instance of one."""
+    if device.type != "cuda":
+        return None
+    return str(torch.cuda.get_device_properties(device).uuid)
 
 
 def _first_line(error: RuntimeError) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is documented there
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from job.errors import InterruptedRunError, SettingsError
+from job.errors import InterruptedRunError, SettingsError, UnfitNodeError
 from job.world.loss import Loss, tell_loss, told_loss
 from job.world.patience import Limits, Patience
 from job.world.placement import LOOPBACK, Placement
@@ -72,11 +72,14 @@ def require_own_address(place: Placement, patience: Patience, resolve: Resolve =
         )
 
 
-def meet(store: Store, place: Placement, device_type: str, patience: Patience) -> None:
-    """Wait until all ranks are here and of one mind.
+def meet(
+    store: Store, place: Placement, device_type: str, patience: Patience, gpu: str | None = None
+) -> None:
+    """Wait until all ranks are here and of one mind, each with a `gpu` of its own if any has one.
 
-    Raises as `require_same` does if the terms are not those of rank 0, as `Loss.error` says if a
-    rank failed, and `InterruptedRunError` if one did not come in time.
+    Raises as `require_same` does if the terms are not those of rank 0, `UnfitNodeError` if another
+    rank has this `gpu`, as `Loss.error` says if a rank failed, and `InterruptedRunError` if one did
+    not come in time.
     """
     terms = Terms.of(place, device_type)
     store.set(_host_key(place.rank), socket.gethostname())
@@ -87,6 +90,8 @@ def meet(store: Store, place: Placement, device_type: str, patience: Patience) -
     wanted = Terms.from_json(store.get("terms").decode())
     me, main = f"rank {place.rank} on {socket.gethostname()}", f"rank 0 on {host_of(store, 0)}"
     require_same(terms, wanted, me, main)
+    if gpu is not None:
+        _claim(store, place.rank, gpu)
     store.set(_here_key(place.rank), "yes")
     # By their numbers: one that was started anew while it waited has come twice.
     while absent := [r for r in range(place.size) if not store.check([_here_key(r)])]:
@@ -190,6 +195,29 @@ def _here_key(rank: int) -> str:
 
 def _host_key(rank: int) -> str:
     return f"host/{rank}"
+
+
+def _gpu_key(rank: int) -> str:
+    return f"gpu of/{rank}"
+
+
+def _claim(store: Store, rank: int, gpu: str) -> None:
+    """Have `gpu` for this rank alone; a claim of one that has come again with another is void."""
+    store.set(_gpu_key(rank), gpu)
+    held = ""
+    while (holder := store.compare_set(f"rank on/{gpu}", held, str(rank)).decode()) != str(rank):
+        if store.get(_gpu_key(int(holder))).decode() == gpu:
+            raise _shared(gpu, *(f"rank {r} on {host_of(store, r)}" for r in (rank, int(holder))))
+        held = holder
+
+
+def _shared(gpu: str, me: str, holder: str) -> UnfitNodeError:
+    return UnfitNodeError(
+        f"{me} and {holder} have the same GPU, {gpu}",
+        allowed="one for each rank",
+        fix="look for one that is missing (nvidia-smi -L, and dmesg for Xid), or take other nodes; "
+        "if ranks are to share it, start fewer",
+    )
 
 
 def _await_terms(store: Store, patience: Patience) -> None:
