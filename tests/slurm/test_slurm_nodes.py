@@ -80,7 +80,8 @@ def test_unfit_node_of_two_is_excluded_from_the_next_attempt(
     """Be it that of rank 0, which writes the ledger, or the other; the run ends on fit nodes."""
     project = project_with_unfit_node(user, number)
     where = (f"--chdir={project}", f"--output={user.clone}/slurm-%j.out")
-    job = submit(user, "train-multi-node.sh", *where, **ONE_THREAD, JOB_EPOCHS="3")
+    settings = ONE_THREAD | {"JOB_EPOCHS": "3", "REQUEUE_LIMIT": "1"}
+    job = submit(user, "train-multi-node.sh", *where, **settings)
 
     facts = job.await_end()
     (unfit,) = [folder.name for folder in (project / "unfit").iterdir()]
