@@ -103,12 +103,20 @@ class Ledger:
             self._earlier[-1] = _losing_down_to(step, self._earlier[-1])
         self.note(resumed_from_step=step)
 
-    def end(self, code: ExitCode, reason: str, step: int | None, reached: int) -> None:
+    def end(
+        self,
+        code: ExitCode,
+        reason: str,
+        step: int | None,
+        reached: int,
+        unfit_node: str | None = None,
+    ) -> None:
         """Enter how this attempt ended, the last durable step and the last step, durably."""
         reached = max(reached, step or 0)
         self.note(
             ended=reason,
             exit_code=int(code),
+            unfit_node=unfit_node,
             step=step,
             reached_step=reached,
             lost_steps=reached - (step or 0),

@@ -78,12 +78,21 @@ HOPELESS: Final = frozenset(code for code, each in POLICIES.items() if each.kube
 
 
 class JobError(Exception):
-    """An ending that a stranger can act on: what was seen, what is allowed, the fix."""
+    """An ending that a stranger can act on: what was seen, what is allowed, the fix.
+
+    `unfit_node` is the node that has caused it, by the name that the scheduler has for it.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
     def __init__(
-        self, seen: str, *, allowed: str = "", fix: str = "", checkpoint: str = ""
+        self,
+        seen: str,
+        *,
+        allowed: str = "",
+        fix: str = "",
+        checkpoint: str = "",
+        unfit_node: str = "",
     ) -> None:
         """Keep the parts apart, so that a log and a terminal can each show them their way."""
         super().__init__(seen)
@@ -91,6 +100,7 @@ class JobError(Exception):
         self.allowed = allowed
         self.fix = fix
         self.checkpoint = checkpoint
+        self.unfit_node = unfit_node
 
     def __str__(self) -> str:
         """All parts as lines, the empty ones left out."""

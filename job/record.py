@@ -141,6 +141,9 @@ class AttemptRecord(_Record):
     lost_steps: int | None = Field(default=None, description="steps that the next one does again")
     ended: str | None = Field(default=None, description="in words, None for running or killed")
     exit_code: int | None = None
+    unfit_node: str | None = Field(
+        default=None, description="that ended it, by its name in the scheduler"
+    )
     step: int | None = Field(default=None, description="last step that is durable at its end")
     seconds: float | None = Field(default=None, description="from the start of the process on")
     seconds_known_by: Literal["itself", "heartbeat", "next start"] | None = Field(

@@ -123,7 +123,7 @@ def _check_node(attempt: Attempt) -> Preflight:
     attempt.activity.enter("preflight")
     with attempt.stopwatch.phase("preflight"):
         fitness = inspect_node(settings, writes=attempt.place.is_main)
-    fitness.require_fit()
+    fitness.require_fit(attempt.place.node_name)
     log.info("device", device=fitness.device, reason=fitness.device_reason)
     require_supported(settings.precision, fitness.device)
     return fitness

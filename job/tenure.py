@@ -48,18 +48,18 @@ class Tenure:
     board: Board
     leave_process: Leave
 
-    def end(self, code: ExitCode, reason: str) -> None:
+    def end(self, code: ExitCode, reason: str, unfit_node: str | None = None) -> None:
         """Enter how the attempt ended; what cannot be entered must not hide the reason."""
         step = earlier.newest_step(self.settings)
         try:
-            self.ledger.end(code, reason, step, self.activity.step)
+            self.ledger.end(code, reason, step, self.activity.step, unfit_node)
         except OutputError as error:
             log.warning("ledger not written", reason=error.seen)
 
     def close(self, error: JobError) -> None:
         """Enter an error as the end, and tell it which checkpoint is durable."""
         error.checkpoint = str(earlier.newest_checkpoint(self.settings) or "")
-        self.end(error.exit_code, error.seen)
+        self.end(error.exit_code, error.seen, error.unfit_node or None)
 
     def leave(self, error: JobError) -> None:
         """End the process from another thread, because the main one is stuck."""

@@ -59,6 +59,22 @@ task_may_launch_several() { # FLAG…
     esac
 }
 
+attempts() { cat -- "$output/attempts.jsonl" 2>/dev/null || true; }
+
+# Of several nodes rank 0 has entered which one was unfit, in the line that this attempt has added. People
+# can edit that file, so the name has to be one of the job's own; a host's may have its domain behind it.
+unfit_node() {
+    if [ "${SLURM_JOB_NUM_NODES:-1}" -eq 1 ]; then
+        [ "$code" -ne 69 ] || echo "$SLURMD_NODENAME"
+        return
+    fi
+    local named
+    named=$(attempts | tail -n "+$((attempts_before + 1))" |
+        sed -n 's/.*"unfit_node": "\([^"]*\)".*/\1/p' | tail -n 1)
+    [ -z "$named" ] || scontrol show hostnames "$SLURM_JOB_NODELIST" |
+        grep -m 1 -Fx -e "$named" -e "${named%%.*}"
+}
+
 # Slurm runs a copy of this file from a spool folder, so the project is where sbatch was called, or
 # what its --chdir names.
 project=$PWD
@@ -172,6 +188,7 @@ docker)
 *) refuse 78 "JOB_RUNTIME=$runtime: allowed is venv, apptainer, pyxis, charliecloud, podman, docker" ;;
 esac
 
+attempts_before=$(attempts | wc -l)
 # In the background, because bash runs no trap while a program is in the foreground. SIGTERM to srun
 # would kill the tasks without a word; SIGUSR1 is passed on to them. Ranks that lose one end by
 # themselves, so that Slurm need not kill them.
@@ -188,6 +205,7 @@ case $code in
 138 | 143) ;; # ended by the signal itself, before it could be caught: what was durable still is
 *) exit "$code" ;;
 esac
+unfit=$(unfit_node) || true
 [ "$ended" = no ] || refuse "$code" "exit code $code, and the end was decided outside"
 [ "${SLURM_RESTART_COUNT:-0}" -lt "$requeue_limit" ] ||
     refuse "$code" "exit code $code, and REQUEUE_LIMIT=$requeue_limit is reached: submit again to go on"
@@ -195,10 +213,10 @@ esac
 trap '' USR1 TERM # the requeue itself ends this script by TERM
 scontrol requeue "$job" || refuse "$code" "exit code $code, and Slurm refuses to requeue"
 say "exit code $code (warned: $warned), so $job is requeued: ${SLURM_RESTART_COUNT:-0} of $requeue_limit before"
-# A job can be kept off a node only while it waits. Of several nodes the log names the unfit one.
-if [ "$code" -eq 69 ] && [ "${SLURM_JOB_NUM_NODES:-1}" -eq 1 ]; then
+# A job can be kept off a node only while it waits.
+if [ -n "$unfit" ]; then
     excluded=$(scontrol show job --oneliner "$job" | sed 's/.* ExcNodeList=\([^ (]*\).*/\1/') || true
-    scontrol update "JobId=$job" "ExcNodeList=${excluded:+$excluded,}$SLURMD_NODENAME" &&
-        say "$SLURMD_NODENAME is unfit and excluded from now on"
+    scontrol update "JobId=$job" "ExcNodeList=${excluded:+$excluded,}$unfit" &&
+        say "$unfit is unfit and excluded from now on"
 fi
 exit "$code"

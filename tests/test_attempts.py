@@ -49,6 +49,20 @@ def test_attempts_are_counted_from_one(tmp_path: Path) -> None:
     assert abs(datetime.now(UTC) - started) < timedelta(minutes=5)
 
 
+def test_line_names_the_node_that_ended_the_attempt(tmp_path: Path) -> None:
+    """Where it was one; the lines of earlier jobs, which did not know of it, are kept."""
+    path = tmp_path / attempts.FILE
+    _begin(tmp_path).end(ExitCode.BUG, "KeyError", None, 0)
+    (old,) = _lines(tmp_path)
+    del old["unfit_node"]
+    path.write_text(json.dumps(old) + "\n")
+    ledger = _begin(tmp_path)
+    ledger.end(ExitCode.INTERRUPTED, "rank 1: no GPU", None, 0, "gpu2")
+
+    assert [line["unfit_node"] for line in _lines(tmp_path)] == [None, "gpu2"]
+    assert '"unfit_node": "gpu2"' in path.read_text()  # as slurm/*.sh look for it
+
+
 def test_killed_attempt_leaves_a_line_without_an_end(tmp_path: Path) -> None:
     """It is there from the first moment on, and the next attempt says of no end either."""
     command = [sys.executable, "-c", BEGIN_AND_DIE, str(tmp_path)]

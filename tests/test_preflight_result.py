@@ -61,6 +61,15 @@ def test_device_that_was_insisted_on_and_failed_is_unfit(asked: AskedDevice) -> 
     assert f"JOB_DEVICE={asked}" in caught.value.allowed
 
 
+@pytest.mark.parametrize(("in_slurm", "named"), [("gpu2", "gpu2"), (None, "here")])
+def test_unfit_node_is_named_as_the_scheduler_knows_it(in_slurm: str | None, named: str) -> None:
+    """Only so can it keep the next attempt off; without a scheduler its own name has to do."""
+    with pytest.raises(UnfitNodeError) as caught:
+        _preflight(_check("fail"), asked="cuda").require_fit(in_slurm)
+
+    assert caught.value.unfit_node == named
+
+
 @pytest.mark.parametrize("asked", ["auto", "cpu"])
 def test_failed_gpu_does_not_end_a_run_that_did_not_insist(asked: AskedDevice) -> None:
     """Under `auto` the run goes on, while the node still counts as unfit."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ from job.session import CHECKPOINTS
 from job.settings import Settings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
+from job.world import ALONE, Placement
 
 Start = Callable[..., RunRecord]
 
@@ -61,13 +63,19 @@ def start_run(small_data: tuple[Path, DatasetSpec]) -> Start:
 
     folder, spec = small_data
 
-    def start(output_dir: Path, stop: StopFlag | None = None, **settings: Any) -> RunRecord:
+    def start(
+        output_dir: Path,
+        stop: StopFlag | None = None,
+        place: Placement = ALONE.placement,
+        **settings: Any,
+    ) -> RunRecord:
         chosen = {"data_dir": folder, "data_offline": True, **QUICK, **settings}
         values = Settings(output_dir=output_dir, **chosen)
         values._origins.update(dict.fromkeys(Settings.model_fields, "default"))
         read = partial(source.read, spec)
         data = ReadAhead(read, data_dir=values.data_dir, offline=values.data_offline)
-        record = room.run(values, stop or StopFlag(), Stopwatch(), data, leave=_never)
+        stop = stop or StopFlag()
+        record = room.run(values, stop, Stopwatch(), data, leave=_never, place=place)
         assert record is not None
         return record
 
@@ -353,13 +361,15 @@ def test_missing_data_end_in_a_data_error(
 def test_gpu_that_was_asked_for_and_is_missing_ends_before_data_are_read(
     tmp_path: Path, start_run: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """69, not 65, even where there are no data; the check is written down."""
+    """69, not 65, even where there are no data; the check is written down, and the node."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    place = replace(ALONE.placement, node_name="gpu2")
     with pytest.raises(UnfitNodeError):
-        start_run(tmp_path / "output", device="cuda", data_dir=tmp_path / "absent")
+        start_run(tmp_path / "output", place=place, device="cuda", data_dir=tmp_path / "absent")
 
     verdict = json.loads((tmp_path / "output" / "preflight.json").read_text())["verdict"]
     assert verdict == "fail"
+    assert attempts_in(tmp_path / "output")[-1]["unfit_node"] == "gpu2"
 
 
 def test_arithmetic_that_the_device_lacks_is_refused(tmp_path: Path, start_run: Start) -> None:

@@ -267,24 +267,6 @@ def test_refused_requeue_is_told(batch: Batch) -> None:
     assert "refuses to requeue" in ended.said
 
 
-@pytest.mark.parametrize(("before", "after"), [("(null)", "gpu1"), ("gpu0", "gpu0,gpu1")])
-def test_unfit_nodes_add_up(batch: Batch, before: str, after: str) -> None:
-    """A node that was excluded before, by the user or by an attempt, stays so."""
-    ended = batch.run(TASK="69", EXCLUDED=before)
-
-    assert ended.requeues == [
-        "scontrol requeue 7",
-        f"scontrol update JobId=7 ExcNodeList={after}",
-    ]
-
-
-def test_of_several_nodes_none_is_excluded(batch: Batch) -> None:
-    """The code does not tell whose it is; the first node is most likely fit."""
-    ended = batch.run(TASK="69", SLURM_JOB_NUM_NODES="2")
-
-    assert ended.requeues == ["scontrol requeue 7"]
-
-
 def test_member_of_an_array_has_its_seed_its_folder_and_its_own_requeue(batch: Batch) -> None:
     """The number 7 alone may be the id of the whole array."""
     ended = batch.run(TASK="75", SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3", JOB_SEED="1")

@@ -13,7 +13,13 @@ import structlog
 
 from contestants import leave_behind
 from job import heartbeat, tenure
-from job.errors import InterruptedRunError, JobError, NoProgressError, OutputError
+from job.errors import (
+    InterruptedRunError,
+    JobError,
+    NoProgressError,
+    OutputError,
+    UnfitNodeError,
+)
 from job.settings import Settings
 from job.stop import StopFlag
 from job.stopwatch import Stopwatch
@@ -102,6 +108,21 @@ def test_error_is_an_ending(tmp_path: Path, hold: Hold, error: BaseException, co
     (line,) = lines_of(tmp_path / "output")
     assert line["exit_code"] == code
     assert line["ended"] == (error.seen if isinstance(error, JobError) else repr(error))
+
+
+@pytest.mark.parametrize("kind", [UnfitNodeError, InterruptedRunError])
+def test_unfit_node_stands_in_the_ledger(
+    tmp_path: Path, hold: Hold, left: list[JobError], kind: type[JobError]
+) -> None:
+    """Its own or another rank's, and from whichever thread; a node that is fit does not."""
+    fail(hold, kind("no GPU", unfit_node="gpu2"))
+    fail(hold, kind("stopped by test"))
+    with hold() as held:
+        held.leave(kind("no GPU", unfit_node="gpu3"))
+        lines = lines_of(tmp_path / "output")
+
+    assert [line["unfit_node"] for line in lines] == ["gpu2", None, "gpu3"]
+    assert [error.unfit_node for error in left] == ["gpu3"]
 
 
 def test_other_ranks_write_nothing(tmp_path: Path, hold: Hold) -> None:

@@ -37,12 +37,18 @@ def wait(place: Placement) -> tuple[JobError, float]:
 @pytest.mark.parametrize("culprit", [0, 1])
 @pytest.mark.parametrize(
     ("error", "ending"),
-    [(OutputError("full"), OutputError), (UnfitNodeError("no GPU"), InterruptedRunError)],
+    [
+        (OutputError("full"), OutputError),
+        (UnfitNodeError("no GPU", unfit_node="gpu2"), InterruptedRunError),
+    ],
 )
 def test_rank_that_fails_on_its_way_is_not_waited_for(
     culprit: int, error: JobError, ending: type[JobError]
 ) -> None:
-    """The others leave within seconds, with its code if no further attempt mends it."""
+    """The others leave within seconds, with its code if no further attempt mends it.
+
+    Else they know the node that is to blame, if one is.
+    """
     placed = places(2)
     with ThreadPoolExecutor(2) as pool:
         failing = pool.submit(fail, placed[culprit], error)
@@ -50,6 +56,7 @@ def test_rank_that_fails_on_its_way_is_not_waited_for(
 
     assert type(left) is ending
     assert repr(error) in left.seen
+    assert left.unfit_node == error.unfit_node
     assert max(seconds, failing.result()) < LIMITS.farewell
 
 

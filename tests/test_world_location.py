@@ -1,5 +1,6 @@
 """Claims about `job.world.location`: each way to start the job, and those that do not agree."""
 
+import platform
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from job.errors import SettingsError
 from job.settings import Settings
 from job.world import here, locate, placement
 from job.world.placement import Node, Placement
+from job.world.torchrun import as_rank
 from test_world_srun import TASK
 from test_world_torchrun import POD
 
@@ -60,6 +62,18 @@ def test_place_of_this_process_is_in_its_environment(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
 
     assert here(Settings()) == placement(TORCHRUN, Settings())
+
+
+def test_node_has_the_name_that_slurm_gave_it() -> None:
+    """Ranks that a task launches are told, too; without Slurm it is the host's."""
+    named = {"SLURMD_NODENAME": "gpu2"}
+    launched = as_rank(NODE_TASK | named, node(NODE_TASK | named).placement(0, 2))
+
+    assert node(NODE_TASK | named).node_name == "gpu2"
+    assert rank(TASK | named).node_name == "gpu2"
+    assert rank(launched).node_name == "gpu2"
+    assert node(NODE_TASK).placement(0, 1).node_name == platform.node()
+    assert rank(TASK).node_name == platform.node()
 
 
 def test_rank_of_torchrun_knows_its_place() -> None:

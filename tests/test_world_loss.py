@@ -42,3 +42,19 @@ def test_all_end_alike_where_trying_again_is_of_no_use(error: JobError) -> None:
 def test_others_are_interrupted_where_it_was_one_node_or_a_bug(error: Exception) -> None:
     """Their nodes are fit, and so may be the next attempt."""
     assert type(Loss.by(error, 0).error(fix="")) is InterruptedRunError
+
+
+@pytest.mark.parametrize("kind", [UnfitNodeError, InterruptedRunError])
+def test_unfit_node_is_known_to_all(kind: type[JobError]) -> None:
+    """Rank 0, which writes the ledger, may hear of it from a rank that has only heard of it."""
+    store = open_store(places(1)[0], Patience(20.0, StopFlag()), Limits())
+    told = tell_loss(store, Loss.by(kind("no GPU", unfit_node="gpu2"), 1))
+
+    assert told_loss(store) == told
+    assert told.error(fix="").unfit_node == "gpu2"
+
+
+@pytest.mark.parametrize("error", [StalledError("stuck"), DataError("torn"), ValueError()])
+def test_no_node_is_to_blame_for_what_is_not_its_fault(error: Exception) -> None:
+    """It would be kept off for nothing."""
+    assert Loss.by(error, 0).error(fix="").unfit_node == ""

@@ -214,6 +214,7 @@ def test_ranks_that_have_one_gpu_are_refused() -> None:
     assert error.seen in {f"{pair} have the same GPU, GPU-5" for pair in pairs}
     assert "nvidia-smi -L" in error.fix
     assert other.seen == error.seen
+    assert error.unfit_node == HOST
 
 
 def test_ranks_with_gpus_of_their_own_meet() -> None:

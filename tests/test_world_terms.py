@@ -8,8 +8,8 @@ from job.errors import JobError, SettingsError, UnfitNodeError
 from job.world.placement import Node, Placement
 from job.world.terms import Terms, require_gpus, require_same
 
-FULL = Terms(nodes=2, size=16, counted=True, device_type="cuda")
-ONE_LESS = replace(FULL, size=14)
+FULL = Terms(nodes=2, size=16, counted=True, device_type="cuda", node_name="full")
+ONE_LESS = replace(FULL, size=14, node_name="less")
 TOLD = replace(FULL, counted=False)
 
 
@@ -22,7 +22,8 @@ def refusal(mine: Terms, theirs: Terms) -> JobError:
 
 def place(local_size: int) -> Placement:
     """The last rank of a node with as many."""
-    return Node(0, 1, "a", 29_500, "test").placement(local_size - 1, local_size)
+    node = Node(0, 1, "a", 29_500, "test", node_name="gpu1")
+    return node.placement(local_size - 1, local_size)
 
 
 @pytest.mark.parametrize("terms", [FULL, TOLD, replace(FULL, device_type="cpu")])
@@ -34,7 +35,9 @@ def test_equal_terms_are_fine(terms: Terms) -> None:
 def test_terms_survive_the_way_to_the_others() -> None:
     """Each fact as it was."""
     assert Terms.from_json(FULL.as_json()) == FULL
-    assert Terms.of(place(4), "cpu") == Terms(nodes=1, size=4, counted=True, device_type="cpu")
+    assert Terms.of(place(4), "cpu") == Terms(
+        1, 4, counted=True, device_type="cpu", node_name="gpu1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,16 +49,19 @@ def test_node_that_lacks_a_gpu_is_unfit(mine: Terms, theirs: Terms, fewer: str) 
     error = refusal(mine, theirs)
 
     assert isinstance(error, UnfitNodeError)
+    assert error.unfit_node == "less"
     assert f"is one of {mine.size}, and rank 0 on a one of {theirs.size}" in error.seen
     assert f"GPUs that {fewer} lacks" in error.fix
 
 
 def test_node_without_any_gpu_is_unfit() -> None:
-    """It has one rank on its CPU, so that the numbers differ, too."""
-    error = refusal(replace(FULL, size=2, device_type="cpu"), FULL)
+    """It has one rank on its CPU, so that the numbers differ, too; rank 0's node is no better."""
+    without = replace(FULL, size=2, device_type="cpu", node_name="without")
+    error, other = refusal(without, FULL), refusal(FULL, without)
 
     assert isinstance(error, UnfitNodeError)
     assert error.seen == "rank 8 on b has cpu, and rank 0 on a has cuda"
+    assert (error.unfit_node, other.unfit_node) == ("without", "without")
 
 
 @pytest.mark.parametrize(
@@ -85,5 +91,7 @@ def test_rank_with_a_gpu_of_its_own_is_fine(visible: int, ranks: int) -> None:
 
 def test_ranks_that_would_share_a_gpu_are_refused() -> None:
     """One has fallen off the bus, and Slurm has started a task for it all the same."""
-    with pytest.raises(UnfitNodeError, match="7 GPUs are visible to the 8 ranks"):
+    with pytest.raises(UnfitNodeError, match="7 GPUs are visible to the 8 ranks") as caught:
         require_gpus(place(8), 7)
+
+    assert caught.value.unfit_node == "gpu1"

@@ -55,16 +55,22 @@ class Preflight:
             return ExitCode.UNFIT_NODE
         return ExitCode.OUTPUT if self._failed("volume") else ExitCode.FINISHED
 
-    def require_fit(self) -> None:
+    def require_fit(self, node_name: str | None = None) -> None:
         """Go on or raise: under `auto` a GPU that failed has already been passed over.
 
         Raises `UnfitNodeError` if the device was insisted on and a check of the node failed,
         `OutputError` if one of the output volume did; both with what was seen and the remedies.
+        `node_name` is what a scheduler calls the node, if not as it calls itself.
         """
         # The node goes first: another one may also have the volume.
         if self.asked in ("cuda", "mps") and (failed := self._failed("node")):
             allowed = f"JOB_DEVICE={self.asked} insists on it; auto takes what works"
-            raise UnfitNodeError(_seen(failed), allowed=allowed, fix=_remedies(failed))
+            raise UnfitNodeError(
+                _seen(failed),
+                allowed=allowed,
+                fix=_remedies(failed),
+                unfit_node=node_name or self.node,
+            )
         if failed := self._failed("volume"):
             raise OutputError(_seen(failed), fix=_remedies(failed))
 

@@ -6,6 +6,7 @@ numbers are then those of torchrun itself, one on each node.
 """
 
 import os
+import platform
 from collections.abc import Mapping
 from typing import Final
 
@@ -78,6 +79,7 @@ def _rank(environ: Mapping[str, str], settings: Settings, rank: Claim, step: Cla
         store_is_there=environ.get(torchrun.HOLDS_STORE) == "True",
         attempt=int(environ.get(torchrun.ATTEMPT) or 0),
         counted=settings.processes_per_node == "auto",
+        node_name=srun.node_name(environ) or platform.node(),
     )
 
 
@@ -102,6 +104,7 @@ def _node(environ: Mapping[str, str], settings: Settings, step: Claim) -> Node:
         master_port=port,
         source=_source(pod, index, of_step),
         processes=_number(said, "local_size") if "local_size" in said else None,
+        node_name=srun.node_name(environ) or platform.node(),
     )
 
 

@@ -14,16 +14,22 @@ KEY = "lost"
 
 @dataclass(frozen=True)
 class Loss:
-    """Which rank was lost and how that showed; `exit_code` is its own, if it has said one."""
+    """Which rank was lost and how that showed; `exit_code` is its own, if it has said one.
+
+    `unfit_node` as in `JobError`: not always the node of that rank.
+    """
 
     seen: str
     exit_code: int = ExitCode.INTERRUPTED
+    unfit_node: str = ""
 
     @classmethod
     def by(cls, error: BaseException, rank: int) -> Self:
         """That of a rank of this host which ends with an error."""
-        code = error.exit_code if isinstance(error, JobError) else ExitCode.INTERRUPTED
-        return cls(f"rank {rank} on {socket.gethostname()}: {error!r}", code)
+        seen = f"rank {rank} on {socket.gethostname()}: {error!r}"
+        if isinstance(error, JobError):
+            return cls(seen, error.exit_code, error.unfit_node)
+        return cls(seen)
 
     def error(self, fix: str) -> JobError:
         """What the others leave with.
@@ -33,7 +39,7 @@ class Loss:
         """
         if POLICIES[ExitCode(self.exit_code)].slurm == "no requeue":
             return kind_of(ExitCode(self.exit_code))(self.seen, fix=fix)
-        return InterruptedRunError(self.seen, fix=fix)
+        return InterruptedRunError(self.seen, fix=fix, unfit_node=self.unfit_node)
 
 
 def tell_loss(store: Store, loss: Loss) -> Loss:

@@ -1,6 +1,7 @@
 """Where a process stands among those of its run: as values, which `location` finds."""
 
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, field
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -13,6 +14,7 @@ class Placement:
     Rank 0 is met at `master_address`:`master_port`. `store_is_there`: torchrun's agent holds the
     store at that port, for the `attempt`-th time that it has started its ranks. `counted`: no
     setting says how many ranks a node has, so that it may be how many GPUs were found there.
+    `node_name` is that by which a scheduler knows the node.
     """
 
     rank: int
@@ -27,6 +29,7 @@ class Placement:
     store_is_there: bool = False
     attempt: int = 0
     counted: bool = False
+    node_name: str = field(default_factory=platform.node)
 
     @property
     def is_main(self) -> bool:
@@ -51,6 +54,7 @@ class Node:
     master_port: int | None
     source: str
     processes: int | None = None
+    node_name: str = field(default_factory=platform.node)
 
     def placement(self, local_rank: int, local_size: int) -> Placement:
         """The place of one of `local_size` ranks of this node, if every node has as many."""
@@ -65,4 +69,5 @@ class Node:
             master_port=self.master_port or 0,
             source=self.source,
             counted=self.processes is None,
+            node_name=self.node_name,
         )

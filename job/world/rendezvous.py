@@ -91,7 +91,7 @@ def meet(
     me, main = f"rank {place.rank} on {socket.gethostname()}", f"rank 0 on {host_of(store, 0)}"
     require_same(terms, wanted, me, main)
     if gpu is not None:
-        _claim(store, place.rank, gpu)
+        _claim(store, place, gpu)
     store.set(_here_key(place.rank), "yes")
     # By their numbers: one that was started anew while it waited has come twice.
     while absent := [r for r in range(place.size) if not store.check([_here_key(r)])]:
@@ -201,22 +201,24 @@ def _gpu_key(rank: int) -> str:
     return f"gpu of/{rank}"
 
 
-def _claim(store: Store, rank: int, gpu: str) -> None:
+def _claim(store: Store, place: Placement, gpu: str) -> None:
     """Have `gpu` for this rank alone; a claim of one that has come again with another is void."""
-    store.set(_gpu_key(rank), gpu)
-    held = ""
-    while (holder := store.compare_set(f"rank on/{gpu}", held, str(rank)).decode()) != str(rank):
+    store.set(_gpu_key(place.rank), gpu)
+    me, held = str(place.rank), ""
+    while (holder := store.compare_set(f"rank on/{gpu}", held, me).decode()) != me:
         if store.get(_gpu_key(int(holder))).decode() == gpu:
-            raise _shared(gpu, *(f"rank {r} on {host_of(store, r)}" for r in (rank, int(holder))))
+            raise _shared(gpu, store, (place.rank, int(holder)), place.node_name)
         held = holder
 
 
-def _shared(gpu: str, me: str, holder: str) -> UnfitNodeError:
+def _shared(gpu: str, store: Store, ranks: tuple[int, int], node_name: str) -> UnfitNodeError:
+    me, holder = (f"rank {rank} on {host_of(store, rank)}" for rank in ranks)
     return UnfitNodeError(
         f"{me} and {holder} have the same GPU, {gpu}",
         allowed="one for each rank",
         fix="look for one that is missing (nvidia-smi -L, and dmesg for Xid), or take other nodes; "
         "if ranks are to share it, start fewer",
+        unfit_node=node_name,
     )
 
 

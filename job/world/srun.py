@@ -20,6 +20,7 @@ NAMES: Final[dict[Fact, str]] = {
     "node": "SLURM_NODEID",
     "nodes": "SLURM_STEP_NUM_NODES",
 }
+NODE_NAME: Final = "SLURMD_NODENAME"  # ranks that are launched in a task keep it
 OWN: Final = frozenset({*NAMES.values(), TASKS})
 # enroot's hook takes the same port; it is above those that Linux gives to outgoing connections.
 FIRST_PORT: Final = 61_000
@@ -43,6 +44,11 @@ def step_claim(environ: Mapping[str, str]) -> Claim:
 def has_one_task_per_node(claim: Claim) -> bool:
     """Whether a task may stand for its node, so that ranks may be launched in it."""
     return bool(claim) and claim["size"].value == claim["nodes"].value
+
+
+def node_name(environ: Mapping[str, str]) -> str:
+    """What Slurm calls this node, which may know itself by another name; empty without Slurm."""
+    return environ.get(NODE_NAME, "")
 
 
 def master_address(environ: Mapping[str, str]) -> str:

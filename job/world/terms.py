@@ -13,17 +13,18 @@ from job.world.placement import Placement
 
 @dataclass(frozen=True)
 class Terms:
-    """What a rank takes for granted of all; `counted` as in `Placement`."""
+    """What a rank takes for granted of all, and where; `counted` as in `Placement`."""
 
     nodes: int
     size: int
     counted: bool
     device_type: str
+    node_name: str
 
     @classmethod
     def of(cls, place: Placement, device_type: str) -> "Terms":
         """Those of a rank at `place`."""
-        return cls(place.nodes, place.size, place.counted, device_type)
+        return cls(place.nodes, place.size, place.counted, device_type, place.node_name)
 
     @classmethod
     def from_json(cls, text: str) -> "Terms":
@@ -38,13 +39,16 @@ class Terms:
 def require_same(mine: Terms, theirs: Terms, me: str, them: str) -> None:
     """Raise unless the terms of `me` are those of `them`, both being a rank on a host.
 
-    `UnfitNodeError` if only what was found differs, `SettingsError` if what was set does.
+    `UnfitNodeError` if only what was found differs, `SettingsError` if what was set does. The node
+    that has less is the unfit one.
     """
     sizes = f"{me} is one of {mine.size}, and {them} one of {theirs.size}"
     if mine.device_type != theirs.device_type:
+        without = theirs if theirs.device_type == "cpu" else mine
         raise UnfitNodeError(
             f"{me} has {mine.device_type}, and {them} has {theirs.device_type}",
             fix="set JOB_DEVICE=cuda, so that the node that has no GPU says why",
+            unfit_node=without.node_name,
         )
     if mine.nodes != theirs.nodes:
         raise SettingsError(
@@ -52,10 +56,11 @@ def require_same(mine: Terms, theirs: Terms, me: str, them: str) -> None:
             fix="set JOB_NODES to the same number on all nodes",
         )
     if mine.size != theirs.size and mine.counted and theirs.counted:
-        fewer = me if mine.size < theirs.size else them
+        fewer, lacking = (me, mine) if mine.size < theirs.size else (them, theirs)
         raise UnfitNodeError(
             f"{sizes}: as many as GPUs were found",
             fix=f"look for the GPUs that {fewer} lacks: nvidia-smi -L, and dmesg for Xid",
+            unfit_node=lacking.node_name,
         )
     if mine.size != theirs.size:
         raise SettingsError(sizes, fix="set JOB_PROCESSES_PER_NODE to the same number on all nodes")
@@ -71,4 +76,5 @@ def require_gpus(place: Placement, visible: int) -> None:
             f"{visible} GPUs are visible to the {place.local_size} ranks of this node",
             allowed="one for each rank",
             fix="look for the missing ones (nvidia-smi -L, and dmesg for Xid), or take other nodes",
+            unfit_node=place.node_name,
         )

@@ -17,6 +17,16 @@ from slurm_user import User
 pytest_plugins = ["slurm_fixtures"]
 pytestmark = pytest.mark.timeout(900)
 
+# On one node of the first attempt, and there ever after, tasks insist on a GPU, which is not there.
+PYTHON: Final = """\
+#!/bin/sh
+set -eu
+unfit=unfit/$SLURMD_NODENAME
+if [ "${{SLURM_RESTART_COUNT:-0}}/$SLURM_NODEID" = 0/{number} ]; then mkdir -p "$unfit"; fi
+if [ -d "$unfit" ]; then export JOB_DEVICE=cuda; fi
+cd {clone}
+exec {clone}/.venv/bin/python "$@"
+"""
 # Four processes share the processors of one machine here.
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1"}
 
@@ -51,6 +61,34 @@ def test_rank_that_dies_ends_the_run_and_is_named(user: User) -> None:
     assert (facts["JobState"], facts["ExitCode"], facts["Restarts"]) == ("FAILED", "137:0", "0")
     assert f"rank {rank} on {nodes[1]}" in job.log
     assert [attempt["exit_code"] for attempt in job.attempts] == [75]
+
+
+def project_with_unfit_node(user: User, number: int) -> Path:
+    """A folder to submit from; of the job's nodes, the one with this number will be unfit."""
+    project = user.home / f"node-{number}-is-unfit"
+    python = project / ".venv" / "bin" / "python"
+    user.run("mkdir", "--parents", python.parent)
+    python.write_text(PYTHON.format(number=number, clone=user.clone))
+    python.chmod(0o755)
+    return project
+
+
+@pytest.mark.parametrize(("number", "code"), [(0, 69), (1, 75)])
+def test_unfit_node_of_two_is_excluded_from_the_next_attempt(
+    user: User, number: int, code: int
+) -> None:
+    """Be it that of rank 0, which writes the ledger, or the other; the run ends on fit nodes."""
+    project = project_with_unfit_node(user, number)
+    where = (f"--chdir={project}", f"--output={user.clone}/slurm-%j.out")
+    settings = ONE_THREAD | {"JOB_EPOCHS": "3", "REQUEUE_LIMIT": "1"}
+    job = submit(user, "train-multi-node.sh", *where, **settings)
+
+    facts = job.await_end()
+    (unfit,) = [folder.name for folder in (project / "unfit").iterdir()]
+    assert (facts["JobState"], facts["Restarts"]) == ("COMPLETED", "1"), job.log
+    assert facts["ExcNodeList"] == unfit
+    ended = [(attempt["exit_code"], attempt["unfit_node"]) for attempt in job.attempts]
+    assert ended == [(code, unfit), (0, None)]
 
 
 def test_image_under_charliecloud_trains_on_two_nodes(image_user: User, uninterrupted: Job) -> None:
