@@ -170,6 +170,8 @@ charliecloud)
     ;;
 podman)
     refuse_several_tasks
+    # The login node's, which the session of a user has there alone; without it podman makes its own.
+    [ -w "${XDG_RUNTIME_DIR:-.}" ] || unset XDG_RUNTIME_DIR
     program=(podman run --rm --network=none --userns=keep-id --user="$(id -u):0"
     "${gpus[@]/#/--device=nvidia.com/gpu=}" "${settings[@]/#/--env=}"
     "${volumes[@]/#/--volume=}" "$image")

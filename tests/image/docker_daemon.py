@@ -2,9 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from engine import PATH, Engine, wait_until
@@ -15,15 +16,21 @@ STOP_SECONDS: Final = 60
 
 
 @contextmanager
-def docker_daemon(folder: Path) -> Iterator[Engine]:
-    """Start dockerd with all that it owns below `folder`, yield its client, stop it by its pid."""
+def docker_daemon(
+    folder: Path, options: Sequence[str] = (), variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Engine]:
+    """Start dockerd with all that it owns below `folder`, yield its client, stop it by its pid.
+
+    `options` are further ones of its own, `variables` are for the stand-ins that it starts.
+    """
+    driver = make_driver(folder / "driver")
     docker = Engine(
         ("docker",), {"DOCKER_HOST": f"unix://{folder}/docker.sock", "DOCKER_BUILDKIT": "1"}
     )
     with (folder / "dockerd.log").open("w") as log:
         process = subprocess.Popen(
-            _command(folder),
-            env={"PATH": f"{HOOKS}:{PATH}", "FAKE_DRIVER": str(make_driver(folder / "driver"))},
+            [*_command(folder), *options],
+            env={"PATH": f"{HOOKS}:{PATH}", "FAKE_DRIVER": str(driver), **variables},
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from slurm_engines import Engine, docker, podman, ready_for_engines
 from slurm_events import INTERRUPTIONS, Interrupted, Note, interrupt, row, table
 from slurm_image import stand_in
 from slurm_job import Job, submit_bare
@@ -33,6 +34,20 @@ def image_user() -> Iterator[User]:
     """The user of a cluster whose nodes have an image."""
     with user_of_a_cluster(nodes=2, image=stand_in) as user:
         yield user
+
+
+@pytest.fixture(scope="session")
+def engine_user() -> Iterator[User]:
+    """The user of a cluster of one node that is ready for podman and docker."""
+    with user_of_a_cluster(nodes=1, image=ready_for_engines) as user:
+        yield user
+
+
+@pytest.fixture(scope="module", params=[podman, docker], ids=["podman", "docker"])
+def engine(request: pytest.FixtureRequest, engine_user: User) -> Iterator[Engine]:
+    """Each of the engines that start a container for a task."""
+    with request.param(engine_user) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
