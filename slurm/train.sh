@@ -55,6 +55,28 @@ task_may_launch_several() { # FLAG…
     esac
 }
 
+# In a bash of its own, as the task. At SIGTERM `podman run` (4.3) leaves with 0 and its container goes on:
+# so the container is asked by its name, and what it ends with is waited for.
+# shellcheck disable=SC2329  # that bash is given its text
+run_in_podman() { # NAME ARGUMENT…
+    local name=$1 client code
+    shift
+    trap 'podman kill --signal=USR1 "$name" >/dev/null 2>&1 || true' USR1 TERM
+    podman run --replace --name="$name" "$@" &
+    client=$!
+    while kill -0 "$client" 2>/dev/null; do wait "$client" || true; done
+    code=0
+    wait "$client" || code=$?
+    # One that did not start has another code, and would be waited for without end. A signal ends this
+    # client, too.
+    while [ "$code" -eq 0 ] && ! code=$(podman wait "$name" 2>/dev/null); do
+        podman container exists "$name" || exit 70
+        code=0
+    done
+    podman rm --force "$name" >/dev/null
+    exit "$code"
+}
+
 attempts() { cat -- "$output/attempts.jsonl" 2>/dev/null || true; }
 
 # Of several nodes rank 0 has entered which one was unfit, in the line that this attempt has added. People
@@ -172,7 +194,8 @@ podman)
     refuse_several_tasks
     # The login node's, which the session of a user has there alone; without it podman makes its own.
     [ -w "${XDG_RUNTIME_DIR:-.}" ] || unset XDG_RUNTIME_DIR
-    program=(podman run --rm --network=none --userns=keep-id --user="$(id -u):0"
+    program=(bash -c "$(declare -f run_in_podman); run_in_podman \"\$@\"" podman "job-$SLURM_JOB_ID"
+    --network=none --userns=keep-id --user="$(id -u):0"
     "${gpus[@]/#/--device=nvidia.com/gpu=}" "${settings[@]/#/--env=}"
     "${volumes[@]/#/--volume=}" "$image")
     ;;

@@ -15,6 +15,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 TRAIN: Final = ROOT / "slurm" / "train.sh"
 FAKES: Final = Path(__file__).parent / "slurm" / "fakes"
+PODMAN_TASK: Final = "podman-task"  # podman's stand-in starts it in place of a container
 END_SECONDS: Final = 30
 
 
@@ -31,7 +32,7 @@ class Ended:
     def words(self) -> list[str]:
         """The task's argv, its program by name."""
         program, *rest = self.seen["words"]
-        return [Path(program).name, *rest]
+        return [Path(program).name.replace(PODMAN_TASK, "podman"), *rest]
 
     @property
     def requeues(self) -> list[str]:
@@ -107,8 +108,8 @@ def make_batch(folder: Path) -> Batch:
     (project / ".venv" / "bin").mkdir(parents=True)
     programs.mkdir()
     (project / ".venv" / "bin" / "python").symlink_to(FAKES / "task")
-    for name in ("srun", "scontrol"):
+    for name in ("srun", "scontrol", "podman"):
         (programs / name).symlink_to(FAKES / name)
-    for name in ("apptainer", "ch-run", "docker", "podman"):
+    for name in ("apptainer", "ch-run", "docker", PODMAN_TASK):
         (programs / name).symlink_to(FAKES / "task")
     return Batch(project)

@@ -25,7 +25,7 @@ LINES: Final = {
         " --volume={output}:/output --volume={data}:/mnt {image} --epochs 3"
     ),
     "podman": (
-        "podman run --rm --network=none --userns=keep-id --user={user}:0"
+        "podman run --replace --name=job-7 --network=none --userns=keep-id --user={user}:0"
         " --device=nvidia.com/gpu=2 --device=nvidia.com/gpu=5 {settings}"
         " --volume={output}:/output --volume={data}:/mnt {image} --epochs 3"
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from slurm_cluster import wait_until
 from slurm_engines import ContainedJob, Engine
-from slurm_events import ALL_GPUS, cancel
+from slurm_events import ALL_GPUS, cancel, signal_step
 from slurm_job import Job, submit
 from slurm_user import NAME
 
@@ -48,6 +48,20 @@ def test_warned_job_in_a_container_goes_on_to_the_same_weights(
     assert job.weights == uninterrupted.weights
 
 
+def test_stopped_container_ends_with_the_code_of_its_job(
+    engine: Engine, uninterrupted: Job
+) -> None:
+    """SIGTERM to the step alone, at which podman itself leaves with 0: 75, and the job goes on."""
+    job = start(engine)
+    with job.held_in_training() as node:
+        signal_step(job, node)
+
+    assert job.await_end()["JobState"] == "COMPLETED", job.log
+    assert [attempt["exit_code"] for attempt in job.attempts] == [75, 0], job.log
+    assert job.weights == uninterrupted.weights
+    assert not engine.containers
+
+
 def test_results_in_a_container_are_the_user_s(engine: Engine) -> None:
     """They are written by a user that the image does not know, and can be deleted by that user."""
     job = start(engine, JOB_EPOCHS="1")
@@ -60,8 +74,6 @@ def test_results_in_a_container_are_the_user_s(engine: Engine) -> None:
 
 def test_cancelled_job_in_a_container_saves_and_leaves_none(engine: Engine) -> None:
     """`scancel` reaches the job in time to save; the container is gone, and stays away."""
-    if engine.settings["JOB_RUNTIME"] == "podman":
-        pytest.skip("podman 4.3 ends at SIGTERM before its container does: docs/slurm.md")
     job = start(engine)
     with job.held_in_training() as node:
         cancel(job, node)
