@@ -44,7 +44,7 @@ three minutes):
 | --- | --- |
 | rank 0's name is unknown for 35 s | wait, say every 10 s for what, meet; five minutes at most |
 | the link between them is cut | both leave with 75 in less than 30 s, each names the other; the next start goes on |
-| SIGTERM to one node | all stop at the same step within a quarter of a second, or a batch where it is longer; 75, nothing lost |
+| SIGTERM to one node | all stop at the same step, after a quarter of a second or one batch where it is longer; 75, nothing lost |
 | one node knows its own name by the loopback | both end with its 78, before they have met |
 
 A host tells the others the address that its own name has there. Where that is the loopback, as on Debian

@@ -81,7 +81,9 @@ run_in_podman() { # NAME ARGUMENT…
     exit "$code"
 }
 
-attempts() { cat -- "$output/attempts.jsonl" 2>/dev/null || true; }
+newest_attempt() { # NAME_OF_A_FACT
+    tail -n 1 -- "$output/attempts.jsonl" 2>/dev/null | sed -n "s/.*\"$1\": \"*\([^,\"]*\).*/\1/p" || true
+}
 
 # Of several nodes rank 0 has entered which one was unfit, in the line that this attempt has added. People
 # can edit that file, so the name has to be one of the job's own; a host's may have its domain behind it.
@@ -90,10 +92,10 @@ unfit_node() {
         [ "$code" -ne 69 ] || echo "$SLURMD_NODENAME"
         return
     fi
+    [ "$(newest_attempt attempt)" != "$attempt_before" ] || return 0
     local named
-    named=$(attempts | tail -n "+$((attempts_before + 1))" |
-        sed -n 's/.*"unfit_node": "\([^"]*\)".*/\1/p' | tail -n 1)
-    [ -z "$named" ] || scontrol show hostnames "$SLURM_JOB_NODELIST" |
+    named=$(newest_attempt unfit_node)
+    scontrol show hostnames "$SLURM_JOB_NODELIST" |
         grep -m 1 -Fx -e "$named" -e "${named%%.*}"
 }
 
@@ -213,7 +215,7 @@ docker)
 *) refuse 78 "JOB_RUNTIME=$runtime: allowed is venv, apptainer, pyxis, charliecloud, podman, docker" ;;
 esac
 
-attempts_before=$(attempts | wc -l)
+attempt_before=$(newest_attempt attempt)
 # In the background, because bash runs no trap while a program is in the foreground. SIGTERM to srun
 # would kill the tasks without a word; SIGUSR1 is passed on to them. Ranks that lose one end by
 # themselves, so that Slurm need not kill them.

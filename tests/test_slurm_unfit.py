@@ -29,9 +29,9 @@ def test_unfit_nodes_add_up(batch: Batch, before: str, after: str) -> None:
     ]
 
 
-def line_of_ledger(unfit_node: str | None, reason: str = "lost") -> str:
+def line_of_ledger(unfit_node: str | None, reason: str = "lost", *, number: int = 1) -> str:
     """What an attempt enters that ended because of a node."""
-    attempt = AttemptRecord(attempt=1, node="gpu1", started_at="now", ended=reason)
+    attempt = AttemptRecord(attempt=number, node="gpu1", started_at="now", ended=reason)
     return json.dumps(attempt.model_copy(update={"unfit_node": unfit_node}).model_dump())
 
 
@@ -57,7 +57,7 @@ def test_of_several_nodes_the_one_that_the_ledger_names_is_excluded(
         line_of_ledger("gpu."),
         line_of_ledger("ALL,gpu1"),
         line_of_ledger("-v"),
-        '{"unfit_node": "gpu2',
+        '{"attempt": 2, "unfit_node": "gpu3',
         "",
     ],
 )
@@ -75,8 +75,8 @@ def test_node_that_an_earlier_attempt_has_named_is_not_excluded_again(batch: Bat
     ledger.write_text(line_of_ledger("gpu2") + "\n")
 
     without_line = batch.run(TASK="69", **TWO_NODES)
-    stopped = batch.run(TASK="75", ENTERS=line_of_ledger(None), **TWO_NODES)
-    unfit = batch.run(TASK="75", ENTERS=line_of_ledger("gpu1"), **TWO_NODES)
+    stopped = batch.run(TASK="75", ENTERS=line_of_ledger(None, number=2), **TWO_NODES)
+    unfit = batch.run(TASK="75", ENTERS=line_of_ledger("gpu1", number=3), **TWO_NODES)
 
     assert without_line.requeues == ["scontrol requeue 7"]
     assert stopped.requeues == ["scontrol requeue 7"] * 2

@@ -16,10 +16,10 @@ from rank_processes import places
 LIMITS = Limits(silence=5.0, farewell=10.0)
 
 
-def fail(place: Placement, error: Exception) -> float:
+def fail(place: Placement, error: Exception, limits: Limits = LIMITS) -> float:
     """Seconds that a rank takes to leave with an error on its way."""
     began = time.monotonic()
-    with pytest.raises(type(error)), Approach(place, StopFlag(), LIMITS):
+    with pytest.raises(type(error)), Approach(place, StopFlag(), limits):
         raise error
     return time.monotonic() - began
 
@@ -58,6 +58,19 @@ def test_rank_that_fails_on_its_way_is_not_waited_for(
     assert repr(error) in left.seen
     assert left.unfit_node == error.unfit_node
     assert max(seconds, failing.result()) < LIMITS.farewell
+
+
+def test_rank_0_that_comes_late_is_told_all_the_same() -> None:
+    """It may have to watch the last owner of the folder before it opens its store."""
+    main, other = places(2)
+    hasty = replace(LIMITS, farewell=1.0)
+    with ThreadPoolExecutor(1) as pool:
+        failing = pool.submit(fail, other, UnfitNodeError("no GPU", unfit_node="gpu2"), hasty)
+        time.sleep(3 * hasty.farewell)
+        left, _ = wait(main)
+
+    assert left.unfit_node == "gpu2"
+    assert failing.result() > hasty.farewell
 
 
 def test_all_may_fail_on_their_way() -> None:

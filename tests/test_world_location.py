@@ -76,6 +76,15 @@ def test_node_has_the_name_that_slurm_gave_it() -> None:
     assert rank(TASK).node_name == platform.node()
 
 
+def test_step_knows_how_many_gpus_slurm_gave_it_here() -> None:
+    """Whether it can see them or not."""
+    given = {"SLURM_GPUS_ON_NODE": "4"}
+
+    assert rank(TASK | given).granted_gpus == 4
+    assert node(NODE_TASK | given).placement(0, 4).granted_gpus == 4
+    assert (rank(TASK).granted_gpus, node(NODE_TASK).granted_gpus) == (None, None)
+
+
 def test_rank_of_torchrun_knows_its_place() -> None:
     """Ranks that were launched, by whomever, never launch."""
     assert rank(TORCHRUN) == Placement(3, 4, 1, 2, 1, 2, "gpu1", 29_400, "RANK", counted=True)

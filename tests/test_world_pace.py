@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from job.world import ALONE, Pace, World
+from job.world.pace import MOST_BATCHES
 
 SECONDS = 0.25
 
@@ -71,6 +72,13 @@ def test_fast_batches_pass_many_at_a_time() -> None:
 def test_slowest_rank_sets_the_pace() -> None:
     """All ranks keep the least proposal, or they would not agree after the same batches."""
     assert Batches(0.001).agreements(Pair(others=3), 13) == [1, 3, 6, 9, 12]
+
+
+def test_no_more_than_so_many_batches_pass_however_fast_they_are() -> None:
+    """They may become slower at any time, and the next agreement is settled by then."""
+    agreed = Batches(1e-6).agreements(Pair(), 2000)
+
+    assert max(later - former for former, later in pairwise(agreed)) == MOST_BATCHES
 
 
 def test_batches_that_become_slower_are_followed_sooner() -> None:

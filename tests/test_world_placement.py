@@ -1,5 +1,7 @@
 """Claims about `job.world.placement`."""
 
+from dataclasses import replace
+
 import pytest
 
 from job.world.placement import Node
@@ -34,6 +36,16 @@ def test_only_rank_0_is_main() -> None:
 def test_device_is_the_local_rank_among_the_visible(visible: int, index: int) -> None:
     """With `--gpus-per-task` each rank sees its own GPU alone, as number 0."""
     assert NODE.placement(3, 4).device_index(visible) == index
+
+
+@pytest.mark.parametrize(("granted", "unfit"), [(None, "gpu1"), (4, "gpu1"), (8, "gpu1"), (3, "")])
+def test_node_is_to_blame_only_for_gpus_that_it_was_to_have(
+    granted: int | None, unfit: str
+) -> None:
+    """Where the request gives fewer GPUs than ranks, the next node would be excluded, too."""
+    node = replace(NODE, node_name="gpu1", granted_gpus=granted)
+
+    assert node.placement(3, 4).unfit_for_lack_of_gpus == unfit
 
 
 def test_node_without_a_port_needs_none() -> None:

@@ -1,21 +1,26 @@
 """Claims about `job.world.ranks`, with real ranks that talk through gloo over the loopback."""
 
+import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from job.errors import DataError, InterruptedRunError, SettingsError
+from job.errors import DataError, ExitCode, InterruptedRunError, SettingsError
 from job.stop import StopFlag
-from job.world import Placement, World, join
+from job.world import Placement, World, join, ranks
 from job.world.loss import Loss, tell_loss, told_loss
-from job.world.rendezvous import INTERFACE
+from job.world.nccl import HANDLING
+from job.world.patience import Patience
+from job.world.ranks import Ranks
+from job.world.rendezvous import INTERFACE, heard_key, open_store
 from rank_processes import Outcome, outcomes, places, started
 from world_rank import LIMITS, exchange, go_on
 
@@ -222,6 +227,46 @@ def test_stop_comes_through_though_the_others_are_gone() -> None:
         world = joined(placed[0]).__enter__()
         other.wait(60)
         world.__exit__(InterruptedRunError, stopped, None)
+
+
+def test_rank_0_that_is_stopped_because_another_one_failed_knows_the_unfit_node() -> None:
+    """A launcher stops the ranks beside one that has heard of it, and rank 0 writes the ledger."""
+    stop, (main, other) = StopFlag(), places(2)
+
+    def fail_elsewhere() -> None:
+        store = open_store(other, Patience(60.0, StopFlag()), LIMITS)
+        store.wait(["here/0"])
+        time.sleep(0.5)  # rank 0 looks seldom by now
+        tell_loss(store, Loss("rank 1 on b", ExitCode.UNFIT_NODE, "gpu2"))
+        stop.request("SIGTERM")
+        store.set(heard_key(1), "yes")
+
+    with ThreadPoolExecutor(1) as pool:
+        failing = pool.submit(fail_elsewhere)
+        with pytest.raises(InterruptedRunError) as caught:
+            joined(main, stop).__enter__()
+        failing.result()
+
+    assert caught.value.unfit_node == "gpu2"
+
+
+def test_failures_of_nccl_are_left_to_the_job_before_a_group_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch reads it once, when it opens the group."""
+    found: list[str | None] = []
+
+    def note(*_: object, **__: object) -> None:
+        found.append(os.environ.get(HANDLING))
+
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(dist, "init_process_group", note)
+    monkeypatch.setattr(ranks, "uuid_of", lambda _: "GPU-5")
+    world = Ranks(places(1)[0], torch.device("cuda"), StopFlag(), LIMITS, leave_for_good)
+    world._store = dist.HashStore()  # type: ignore[attr-defined]  # it is documented there
+    world._start_group()
+
+    assert found == ["0"]
 
 
 def test_stop_while_waiting_for_others_is_honoured() -> None:

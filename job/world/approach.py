@@ -5,7 +5,7 @@ from typing import Self
 
 from job.errors import InterruptedRunError, JobError
 from job.stop import StopFlag
-from job.world.patience import Limits, Patience
+from job.world.patience import Limits
 from job.world.placement import Placement
 
 
@@ -37,5 +37,4 @@ class Approach:
         from job.world.rendezvous import call_off  # noqa: PLC0415
 
         loss = Loss.by(error, self._placement.rank)
-        patience = Patience(self._limits.farewell, self._stop)
-        call_off(self._placement, loss, patience, self._limits)
+        call_off(self._placement, loss, self._stop, self._limits)

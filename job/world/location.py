@@ -80,6 +80,7 @@ def _rank(environ: Mapping[str, str], settings: Settings, rank: Claim, step: Cla
         attempt=int(environ.get(torchrun.ATTEMPT) or 0),
         counted=settings.processes_per_node == "auto",
         node_name=srun.node_name(environ) or platform.node(),
+        granted_gpus=srun.granted_gpus(environ),
     )
 
 
@@ -105,6 +106,7 @@ def _node(environ: Mapping[str, str], settings: Settings, step: Claim) -> Node:
         source=_source(pod, index, of_step),
         processes=_number(said, "local_size") if "local_size" in said else None,
         node_name=srun.node_name(environ) or platform.node(),
+        granted_gpus=srun.granted_gpus(environ),
     )
 
 

@@ -8,13 +8,15 @@ from job.world.group import World
 
 # Of two gloo ranks an agreement takes 0.4 ms, of four 1.0; a stop may wait for as long as this.
 SECONDS: Final = 0.25
+# So that batches which become slower by a thousand times are not waited for by the thousand.
+MOST_BATCHES: Final = 256
 
 
 class Pace:
     """Of one loop over batches: after which of them the ranks agree, the same ones on all ranks.
 
-    Each rank proposes how many batches it can pass in `seconds`, at most twice as many as before,
-    and the least proposal counts. Alone, each batch is one.
+    Each rank proposes how many batches it can pass in `seconds`, at most twice as many as before
+    and `MOST_BATCHES`, and the least proposal counts. Alone, each batch is one.
     """
 
     def __init__(
@@ -45,5 +47,5 @@ class Pace:
     def _proposal(self) -> int:
         elapsed = self._clock() - self._began
         if 2 * elapsed <= self._seconds:
-            return 2 * self._interval
+            return min(2 * self._interval, MOST_BATCHES)
         return max(int(self._interval * self._seconds / elapsed), 1)

@@ -14,7 +14,8 @@ class Placement:
     Rank 0 is met at `master_address`:`master_port`. `store_is_there`: torchrun's agent holds the
     store at that port, for the `attempt`-th time that it has started its ranks. `counted`: no
     setting says how many ranks a node has, so that it may be how many GPUs were found there.
-    `node_name` is that by which a scheduler knows the node.
+    `node_name` is that by which a scheduler knows the node, `granted_gpus` how many it gave to the
+    run there, if it says so.
     """
 
     rank: int
@@ -30,6 +31,13 @@ class Placement:
     attempt: int = 0
     counted: bool = False
     node_name: str = field(default_factory=platform.node)
+    granted_gpus: int | None = None
+
+    @property
+    def unfit_for_lack_of_gpus(self) -> str:
+        """The node's name if it has lost GPUs, and was not given fewer than it has ranks."""
+        enough = self.granted_gpus is None or self.granted_gpus >= self.local_size
+        return self.node_name if enough else ""
 
     @property
     def is_main(self) -> bool:
@@ -55,6 +63,7 @@ class Node:
     source: str
     processes: int | None = None
     node_name: str = field(default_factory=platform.node)
+    granted_gpus: int | None = None
 
     def placement(self, local_rank: int, local_size: int) -> Placement:
         """The place of one of `local_size` ranks of this node, if every node has as many."""
@@ -70,4 +79,5 @@ class Node:
             source=self.source,
             counted=self.processes is None,
             node_name=self.node_name,
+            granted_gpus=self.granted_gpus,
         )

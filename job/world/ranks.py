@@ -29,7 +29,6 @@ from job.world.rendezvous import (
     require_own_address,
     visit_store,
 )
-from job.world.terms import require_gpus
 
 log = structlog.get_logger()
 
@@ -126,17 +125,20 @@ class Ranks(World):
     def _meet(self, patience: Patience) -> None:
         try:
             require_own_address(self.placement, patience)
-            if self._device.type == "cuda":
-                require_gpus(self.placement, torch.cuda.device_count())
             meet(self._store, self.placement, self._device.type, patience, self.gpu)
         except JobError as error:
             self._call_off(error, self._limits.farewell)
             raise
 
     def _call_off(self, error: BaseException, seconds: float) -> None:
-        """Let the others know why this rank leaves, while the store is there."""
+        """Let the others know why this rank leaves, while the store is there.
+
+        It may be stopped because another one has failed, and have heard of that only by now.
+        """
         with contextlib.suppress(RuntimeError, InterruptedRunError):  # nobody is left to hear it
-            tell_loss(self._store, Loss.by(error, self.rank))
+            first = tell_loss(self._store, Loss.by(error, self.rank))
+            if isinstance(error, JobError):
+                error.unfit_node = error.unfit_node or first.unfit_node
             await_hearers(self._store, self.placement, Patience(seconds, self._stop))
 
     def _start_group(self) -> None:

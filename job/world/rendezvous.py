@@ -17,6 +17,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is do
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from job.errors import InterruptedRunError, SettingsError, UnfitNodeError
+from job.stop import StopFlag
 from job.world.loss import Loss, tell_loss, told_loss
 from job.world.patience import Limits, Patience
 from job.world.placement import LOOPBACK, Placement
@@ -99,12 +100,15 @@ def meet(
         patience.wait(f"ranks {_named(absent)} of {place.size}")
 
 
-def call_off(place: Placement, loss: Loss, patience: Patience, limits: Limits) -> None:
-    """Tell the ranks that come to meet that it is in vain; return when they know or it lasts."""
+def call_off(place: Placement, loss: Loss, stop: StopFlag, limits: Limits) -> None:
+    """Tell the ranks that come to meet that it is in vain; return when they know or it lasts.
+
+    Rank 0 may first have to watch the folder's last owner, and is waited for as at any meeting.
+    """
     with contextlib.suppress(RuntimeError, InterruptedRunError):  # nobody came to hear it
-        store = open_store(place, patience, limits)
+        store = open_store(place, Patience(limits.rendezvous, stop), limits)
         tell_loss(store, loss)
-        await_hearers(store, place, patience)
+        await_hearers(store, place, Patience(limits.farewell, stop))
 
 
 def await_hearers(store: Store, place: Placement, patience: Patience) -> None:
@@ -207,18 +211,18 @@ def _claim(store: Store, place: Placement, gpu: str) -> None:
     me, held = str(place.rank), ""
     while (holder := store.compare_set(f"rank on/{gpu}", held, me).decode()) != me:
         if store.get(_gpu_key(int(holder))).decode() == gpu:
-            raise _shared(gpu, store, (place.rank, int(holder)), place.node_name)
+            raise _shared(gpu, store, place, int(holder))
         held = holder
 
 
-def _shared(gpu: str, store: Store, ranks: tuple[int, int], node_name: str) -> UnfitNodeError:
-    me, holder = (f"rank {rank} on {host_of(store, rank)}" for rank in ranks)
+def _shared(gpu: str, store: Store, place: Placement, holder: int) -> UnfitNodeError:
+    me, other = (f"rank {rank} on {host_of(store, rank)}" for rank in (place.rank, holder))
     return UnfitNodeError(
-        f"{me} and {holder} have the same GPU, {gpu}",
+        f"{me} and {other} have the same GPU, {gpu}",
         allowed="one for each rank",
         fix="look for one that is missing (nvidia-smi -L, and dmesg for Xid), or take other nodes; "
         "if ranks are to share it, start fewer",
-        unfit_node=node_name,
+        unfit_node=place.unfit_for_lack_of_gpus,
     )
 
 

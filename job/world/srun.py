@@ -20,7 +20,9 @@ NAMES: Final[dict[Fact, str]] = {
     "node": "SLURM_NODEID",
     "nodes": "SLURM_STEP_NUM_NODES",
 }
-NODE_NAME: Final = "SLURMD_NODENAME"  # ranks that are launched in a task keep it
+# Ranks that are launched in a task keep these.
+NODE_NAME: Final = "SLURMD_NODENAME"
+GPUS: Final = "SLURM_GPUS_ON_NODE"
 OWN: Final = frozenset({*NAMES.values(), TASKS})
 # enroot's hook takes the same port; it is above those that Linux gives to outgoing connections.
 FIRST_PORT: Final = 61_000
@@ -49,6 +51,12 @@ def has_one_task_per_node(claim: Claim) -> bool:
 def node_name(environ: Mapping[str, str]) -> str:
     """What Slurm calls this node, which may know itself by another name; empty without Slurm."""
     return environ.get(NODE_NAME, "")
+
+
+def granted_gpus(environ: Mapping[str, str]) -> int | None:
+    """How many GPUs of this node Slurm gave to the step, broken ones, too; None if not told."""
+    text = environ.get(GPUS, "")
+    return int(text) if text.isdecimal() else None
 
 
 def master_address(environ: Mapping[str, str]) -> str:

@@ -13,18 +13,26 @@ from job.world.placement import Placement
 
 @dataclass(frozen=True)
 class Terms:
-    """What a rank takes for granted of all, and where; `counted` as in `Placement`."""
+    """What a rank takes for granted of all, and where; the rest is as in `Placement`."""
 
     nodes: int
     size: int
     counted: bool
     device_type: str
     node_name: str
+    granted_gpus: int | None = None
 
     @classmethod
     def of(cls, place: Placement, device_type: str) -> "Terms":
         """Those of a rank at `place`."""
-        return cls(place.nodes, place.size, place.counted, device_type, place.node_name)
+        return cls(
+            place.nodes,
+            place.size,
+            place.counted,
+            device_type,
+            place.node_name,
+            place.granted_gpus,
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Terms":
@@ -40,7 +48,7 @@ def require_same(mine: Terms, theirs: Terms, me: str, them: str) -> None:
     """Raise unless the terms of `me` are those of `them`, both being a rank on a host.
 
     `UnfitNodeError` if only what was found differs, `SettingsError` if what was set does. The node
-    that has less is the unfit one.
+    that has less is the unfit one, unless the scheduler gave it fewer GPUs.
     """
     sizes = f"{me} is one of {mine.size}, and {them} one of {theirs.size}"
     if mine.device_type != theirs.device_type:
@@ -60,21 +68,7 @@ def require_same(mine: Terms, theirs: Terms, me: str, them: str) -> None:
         raise UnfitNodeError(
             f"{sizes}: as many as GPUs were found",
             fix=f"look for the GPUs that {fewer} lacks: nvidia-smi -L, and dmesg for Xid",
-            unfit_node=lacking.node_name,
+            unfit_node=lacking.node_name if mine.granted_gpus == theirs.granted_gpus else "",
         )
     if mine.size != theirs.size:
         raise SettingsError(sizes, fix="set JOB_PROCESSES_PER_NODE to the same number on all nodes")
-
-
-def require_gpus(place: Placement, visible: int) -> None:
-    """Raise `UnfitNodeError` if ranks of a node would share a GPU, which NCCL refuses.
-
-    One that is visible may be this rank's own: Slurm can show each task no other.
-    """
-    if 1 < visible < place.local_size:
-        raise UnfitNodeError(
-            f"{visible} GPUs are visible to the {place.local_size} ranks of this node",
-            allowed="one for each rank",
-            fix="look for the missing ones (nvidia-smi -L, and dmesg for Xid), or take other nodes",
-            unfit_node=place.node_name,
-        )
