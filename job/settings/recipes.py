@@ -31,6 +31,6 @@ RECIPES: Final[dict[Recipe, dict[str, Any]]] = {
         "schedule": "one-cycle",
         "label_smoothing": 0.05,
         "dropout": 0.2,
-        "horizontal_flip": True,
+        "horizontal_flip": False,
     },
 }
