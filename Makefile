@@ -110,7 +110,7 @@ slurm-cluster: venv ## Open a shell on a Slurm cluster of four virtual nodes (ro
 	@PYTHONPATH=.:tests $(PY) tests/slurm/slurm_shell.py
 
 .PHONY: test-slurm
-test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (four minutes)
+test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (seven minutes)
 	$(PY) -m pytest tests/slurm
 
 .PHONY: torture
