@@ -39,7 +39,9 @@ CHANGES: Final = (
 # /usr itself is the image's own, because a GPU brings its nvidia-smi there.
 MACHINE: Final = Path("/machine")
 FOLDERS: Final = ("dev", "etc", "mnt", "output", "proc", "srv", "sys", "tmp", "usr", "usr/bin")
-LINKS: Final = ("bin", "lib", "lib64", "sbin", "usr/lib", "usr/lib64", "usr/bin/python3")
+# A venv's python is one of these two, or lies below a prefix of its own.
+PYTHONS: Final = ("usr/bin/python3", f"usr/bin/python3.{sys.version_info.minor}")
+LINKS: Final = ("bin", "lib", "lib64", "sbin", "usr/lib", "usr/lib64", *PYTHONS)
 # A site's settings for all users. crun is not Debian's choice for cgroups of the first version.
 PODMAN: Final = """\
 [containers]
