@@ -111,7 +111,7 @@ slurm-cluster: venv ## Open a shell on a Slurm cluster of four virtual nodes (ro
 
 .PHONY: test-slurm
 test-slurm: venv ## Submit slurm/*.sh to such a cluster, and interrupt them (seven minutes)
-	$(PY) -m pytest tests/slurm --ignore=tests/slurm/test_slurm_engines.py
+	$(PY) -m pytest tests/slurm
 
 .PHONY: torture
 torture: venv data ## Run the proofs of crashes, hostile files and the lease at their full size

@@ -59,25 +59,28 @@ task_may_launch_several() { # FLAG…
     esac
 }
 
-# In a bash of its own, as the task. At SIGTERM `podman run` (4.3) leaves with 0 and its container goes on:
-# so the container is asked by its name, and what it ends with is waited for.
+# In a bash of its own, as the task. A signal to the step reaches podman's client and helpers, too, which
+# leave with whatever code (4.3: with 0) while the container goes on: so it is asked and watched by its name.
 # shellcheck disable=SC2329  # that bash is given its text
 run_in_podman() { # NAME ARGUMENT…
-    local name=$1 client code
+    local name=$1 client code=0 found
     shift
     trap 'podman kill --signal=USR1 "$name" >/dev/null 2>&1 || true' USR1 TERM
     podman run --replace --name="$name" "$@" &
     client=$!
     while kill -0 "$client" 2>/dev/null; do wait "$client" || true; done
-    code=0
     wait "$client" || code=$?
-    # One that did not start has another code, and would be waited for without end. A signal ends this
-    # client, too.
-    while [ "$code" -eq 0 ] && ! code=$(podman wait "$name" 2>/dev/null); do
-        podman container exists "$name" || exit 70
-        code=0
+    [ "$code" -ne 0 ] || code=143 # only its container's 0 counts
+    while podman container exists "$name" || [ $? -ne 1 ]; do
+        found=$(podman container inspect --format='{{.State.Status}} {{.State.ExitCode}}' "$name" 2>/dev/null)
+        case $found in
+        exited* | stopped*) code=${found#* } && break ;;
+        created* | initialized*) break ;; # and will not be started any more
+        esac
+        sleep 0.2
     done
-    podman rm --force "$name" >/dev/null
+    podman rm --force --ignore "$name" >/dev/null
+    [ "$code" -ge 0 ] || code=143 # -1 is one that podman has lost; what the job has saved is there
     exit "$code"
 }
 

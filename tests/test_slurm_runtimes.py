@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -142,6 +143,34 @@ def test_pyxis_is_told_by_options_of_srun(batch: Batch) -> None:
 
     assert ended.notes[1:] == [f"srun --{option}" for option in options]
     assert ended.code == 127  # there is no /entrypoint.sh where this runs
+
+
+@pytest.mark.parametrize("client", ["0", "138", "255"])
+def test_container_is_waited_for_when_its_client_has_left(batch: Batch, client: str) -> None:
+    """Podman 4.3 leaves with 0 at SIGTERM, or with whatever code, and its container goes on."""
+    states = "running 0,stopping 0,exited 65"
+
+    ended = batch.run(JOB_RUNTIME="podman", TASK="65", LEAVES=client, FOUND=states)
+
+    assert ended.code == ExitCode.DATA
+    assert ended.notes[-1] == "podman rm --force --ignore job-7"
+
+
+@pytest.mark.parametrize("state", ["none", "created 0", "initialized 0", "exited -1"])
+def test_job_that_podman_knows_no_code_of_is_tried_again(batch: Batch, state: str) -> None:
+    """A signal ended its client before there was a container, or the helper that notes the code."""
+    ended = batch.run(JOB_RUNTIME="podman", TASK="75", LEAVES="0", FOUND=state)
+
+    assert ended.code == 128 + signal.SIGTERM
+    assert ended.requeues == ["scontrol requeue 7"]
+
+
+def test_container_that_cannot_be_started_ends_with_podman_s_own_code(batch: Batch) -> None:
+    """There is no image of that name, for example; a further attempt would end alike."""
+    ended = batch.run(JOB_RUNTIME="podman", TASK="1", LEAVES="125", FOUND="none")
+
+    assert ended.code == 125
+    assert not ended.requeues
 
 
 @pytest.mark.parametrize("runtime", ["docker", "podman"])
