@@ -35,7 +35,7 @@ RESULTS: Final = ROOT / "bench" / "results" / "ranks.json"
 SIZES: Final = (1, 2, 4)
 ROUNDS: Final = 8
 WINDOWS: Final = 5
-STEPS: Final = 192  # twelve times what is gathered at once, and what is between two agreements
+STEPS: Final = 192  # twelve times what is gathered at once
 
 Times = dict[str, list[float]]
 RunWorld = Callable[[int], Times]

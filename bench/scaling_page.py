@@ -55,9 +55,8 @@ say, names the interface that leads to them. GPUs need it, too: NCCL exchanges t
 
 Rounds: {rounds}, on {processor}, {cores} cores, torch {torch}; load average {load} before a round. Each
 world is started anew in every round, its ranks with the launcher's share of the threads, and trains as the
-job does: batches of 64 in all, a vote on stopping every 16 steps then; it is one every quarter of a second now
-(`job/world/pace.py`), which is rarer here. Milliseconds are the median over the rounds (least to most), ratios
-geometric means with their 95 % intervals.
+job does: batches of 64 in all, a vote on stopping every quarter of a second (`job/world/pace.py`). Milliseconds
+are the median over the rounds (least to most), ratios geometric means with their 95 % intervals.
 
 {steps}
 
